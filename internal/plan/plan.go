@@ -1,0 +1,99 @@
+// Package plan reads a gadget (ELF object and metadata) and says everything a
+// run needs: data sources with their layouts, parameters, programs with their
+// hooks, maps with their sizes. It is pure: no root, no kernel, the same answer
+// on every machine. The builder checks with it, inspect prints it, the runner
+// obeys it.
+package plan
+
+import (
+	"github.com/cilium/ebpf"
+
+	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/schemas"
+)
+
+// Plan is what a gadget is going to do.
+type Plan struct {
+	// Metadata is never nil; it is empty for a gadget without gadget.yaml.
+	Metadata *schemas.Metadata
+	// Sources in the order of the object's BTF.
+	Sources  []*Source
+	Params   []Param
+	Programs []Program
+	Maps     []Map
+	// License of the object, for example "GPL".
+	License string
+	// Spec is the parsed object, nil for a gadget without programs. Whoever
+	// loads it works on Spec.Copy().
+	Spec *ebpf.CollectionSpec
+	// FiltersContainers is true when the gadget has the mount namespace filter.
+	FiltersContainers bool
+	// Problems found on the way that do not stop a run, such as metadata for
+	// fields that do not exist.
+	Problems []schemas.Problem
+}
+
+// SourceKind says how the events of a data source reach user space.
+type SourceKind uint8
+
+// Kinds of data sources.
+const (
+	// Tracer events come through a ring buffer or a perf event array.
+	Tracer SourceKind = iota
+)
+
+// Source is one data source.
+type Source struct {
+	Name   string
+	Kind   SourceKind
+	Layout *event.Layout
+	// Map is the ring buffer or perf event array of a Tracer.
+	Map string
+	// Lost is the per-CPU array that counts lost events, "" when the gadget has none.
+	Lost string
+	// Struct is the C name of the event struct.
+	Struct string
+}
+
+// Param is a parameter that a user may set.
+type Param struct {
+	// Key is the flag's name; Variable the C variable it sets.
+	Key, Variable string
+	// Type is one of bool, string, int8 … uint64, float32, float64, ip.
+	Type string
+	// Size of the variable in bytes.
+	Size int
+	// Default as text; "" for strings.
+	Default     string
+	Description string
+	// Alias is a one-letter flag, "" for none.
+	Alias string
+}
+
+// Program is one program and where it attaches.
+type Program struct {
+	// Name of the C function, Section of the ELF.
+	Name, Section string
+	Type          ebpf.ProgramType
+	// Hook is what it attaches to, such as syscalls/sys_enter_openat; "" when
+	// the type has no named target.
+	Hook string
+	// Disabled programs are loaded but not attached.
+	Disabled bool
+	// Instructions before the kernel rewrites them.
+	Instructions int
+}
+
+// Map is one map and what it costs.
+type Map struct {
+	Name                           string
+	Type                           ebpf.MapType
+	KeySize, ValueSize, MaxEntries uint32
+	// Bytes is max_entries × value size, for one CPU if PerCPU.
+	Bytes  uint64
+	PerCPU bool
+	// Pinned maps outlive the run under their name.
+	Pinned bool
+	// SizedBy is the variable that sets max_entries when the gadget starts, "" for none.
+	SizedBy string
+}
