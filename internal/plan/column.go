@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/schemas"
+)
+
+// autoTemplates are the typedefs whose column template follows from the type
+// (compat-spec §3.6). The parent's thread id is ours: it is of as little use in
+// a table as the parent's process id, which the list has.
+var autoTemplates = map[string]string{
+	"gadget_comm": "comm", "gadget_uid": "uid", "gadget_gid": "gid", "gadget_pid": "pid",
+	"gadget_tid": "tid", "gadget_timestamp": "timestamp", "gadget_mntns_id": "mntns_id",
+	"gadget_netns_id": "netns_id", "gadget_pcomm": "pcomm", "gadget_ppid": "ppid",
+	"gadget_ptid": "ptid",
+}
+
+func autoTemplate(names []string) string {
+	for _, n := range names {
+		if t := autoTemplates[n]; t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+// configure applies what decides how a field looks, weakest first: our
+// defaults, the type's template, the template that gadget.yaml names, what
+// gadget.yaml says itself.
+func (b *layoutBuilder) configure(f *event.Field, template string) {
+	own := b.meta.Fields[strings.ToLower(f.Name)]
+	all := map[string]string{}
+	maps.Copy(all, schemas.Template(template))
+	maps.Copy(all, schemas.Template(own.Annotations["template"]))
+	maps.Copy(all, own.Annotations)
+	f.Annotations = all
+	f.Tags = append(f.Tags, own.Tags...)
+	f.Description = all["description"]
+	f.Column.Width, f.Column.Precision = 16, -1
+	for key, value := range all {
+		setColumn(f, key, value)
+	}
+}
+
+// setColumn applies one annotation. Values that make no sense keep the default:
+// an image that exists is never refused for its looks; the builder reports them.
+func setColumn(f *event.Field, key, value string) {
+	c := &f.Column
+	switch key {
+	case "columns.width":
+		c.Width = columnWidth(f, value, c.Width)
+	case "columns.minwidth":
+		c.MinWidth = columnWidth(f, value, c.MinWidth)
+	case "columns.maxwidth":
+		c.MaxWidth = columnWidth(f, value, c.MaxWidth)
+	case "columns.alignment":
+		c.Right = value == "right"
+	case "columns.ellipsis":
+		switch value {
+		case "start":
+			c.Ellipsis = event.EllipsisStart
+		case "middle":
+			c.Ellipsis = event.EllipsisMiddle
+		case "end":
+			c.Ellipsis = event.EllipsisEnd
+		case "":
+			c.Ellipsis = event.EllipsisNone
+		}
+	case "columns.hidden":
+		f.Hidden = value == "true"
+	case "columns.fixed":
+		c.Fixed = value == "true"
+	case "columns.hex":
+		c.Hex = value == "true"
+	case "columns.alias":
+		c.Title = value
+	case "columns.precision":
+		if n, err := strconv.Atoi(value); err == nil && n >= 0 && n <= 20 {
+			c.Precision = n
+		}
+	case "json.skip":
+		f.SkipJSON = value == "true"
+	}
+}
+
+// columnWidth reads a width; "type" stands for what the widest value needs.
+func columnWidth(f *event.Field, value string, old int) int {
+	if value == "type" {
+		switch f.Kind {
+		case event.Bool:
+			return 5
+		case event.Int8:
+			return 4
+		case event.Uint8:
+			return 3
+		case event.Int16:
+			return 6
+		case event.Uint16:
+			return 5
+		case event.Int32:
+			return 11
+		case event.Uint32:
+			return 10
+		case event.Int64, event.Uint64, event.WallTime:
+			return 20
+		}
+		return old
+	}
+	if n, err := strconv.Atoi(value); err == nil && n >= 0 && n <= 4096 {
+		return n
+	}
+	return old
+}
+
+// enrichment are the fields that every data source with a namespace gets
+// (compat-spec §5.5).
+var enrichment = []struct {
+	name     string
+	attr     event.ContainerAttr
+	order    int
+	template string
+	hidden   bool
+}{
+	{"k8s.node", event.K8sNode, -31, "node", true},
+	{"k8s.namespace", event.K8sNamespace, -30, "namespace", true},
+	{"k8s.podName", event.K8sPodName, -29, "pod", true},
+	{"k8s.containerName", event.K8sContainerName, -28, "container", true},
+	{"k8s.hostnetwork", event.K8sHostNetwork, -27, "", true},
+	{"k8s.podLabels", event.K8sPodLabels, -26, "", true},
+	{"k8s.owner.kind", event.K8sOwnerKind, 0, "", true},
+	{"k8s.owner.name", event.K8sOwnerName, 0, "", true},
+	{"runtime.containerName", event.RuntimeContainerName, -27, "container", false},
+	{"runtime.runtimeName", event.RuntimeName, -26, "", true},
+	{"runtime.containerId", event.RuntimeContainerID, -25, "", true},
+	{"runtime.containerPid", event.RuntimeContainerPID, -24, "containerPid", true},
+	{"runtime.containerImageName", event.RuntimeImageName, -23, "containerImageName", true},
+	{"runtime.containerImageDigest", event.RuntimeImageDigest, -22, "containerImageDigest", true},
+	{"runtime.containerStartedAt", event.RuntimeStartedAt, -21, "containerStartedAt", true},
+}
+
+// enrich adds the fields that say whose an event is.
+func (b *layoutBuilder) enrich() {
+	for _, e := range enrichment {
+		f := event.Field{Name: e.name, Kind: event.FromContainer, Attr: e.attr, Order: e.order}
+		if e.name == "k8s.podName" || strings.HasPrefix(e.name, "k8s.") {
+			f.Tags = []string{"kubernetes"}
+		}
+		if e.attr == event.RuntimeContainerName {
+			f.Column.Title = "container"
+		}
+		f.Hidden = e.hidden
+		if i := b.add(f, e.template); i >= 0 && e.hidden && b.annotation(e.name, "columns.hidden") == "" {
+			b.layout.Fields[i].Hidden = true
+		}
+	}
+}

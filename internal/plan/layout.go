@@ -1,0 +1,275 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/schemas"
+)
+
+// maxFields bounds what a hostile object can make us build.
+const maxFields = 4096
+
+// layout compiles the layout of a data source from its event struct and what
+// gadget.yaml says of it.
+func (p *Plan) layout(source, structName string) (*event.Layout, error) {
+	var st *btf.Struct
+	if err := p.Spec.Types.TypeByName(structName, &st); err != nil {
+		return nil, fmt.Errorf("no struct %q in the object's BTF", structName)
+	}
+	b := &layoutBuilder{
+		meta:   p.Metadata.DataSources[strings.ToLower(source)],
+		layout: &event.Layout{Name: source, Size: int(st.Size)},
+		seen:   map[string]bool{},
+		mntNS:  -1, netNS: -1, time: -1,
+	}
+	b.layout.Annotations = b.meta.Annotations
+	b.members("", st.Members, 0, structName)
+	if err := b.rest(); err != nil {
+		return nil, err
+	}
+	if b.mntNS >= 0 || b.netNS >= 0 {
+		b.enrich()
+	}
+	if b.err != nil {
+		return nil, b.err
+	}
+	return b.finish(), nil
+}
+
+// layoutBuilder collects the fields of one data source.
+type layoutBuilder struct {
+	meta   schemas.DataSource
+	layout *event.Layout
+	seen   map[string]bool
+	// Indexes into layout.Fields, -1 when there is none: the slice may move
+	// while it grows.
+	mntNS, netNS, time int
+	err                error
+}
+
+// add appends a field after those before it. A name that exists already is the
+// author's: what we would have added is left out.
+func (b *layoutBuilder) add(f event.Field, template string) int {
+	if b.seen[f.Name] || b.err != nil {
+		return -1
+	}
+	if len(b.layout.Fields) >= maxFields {
+		b.err = fmt.Errorf("struct has more than %d fields", maxFields)
+		return -1
+	}
+	b.seen[f.Name] = true
+	b.configure(&f, template)
+	b.layout.Fields = append(b.layout.Fields, f)
+	return len(b.layout.Fields) - 1
+}
+
+// members adds the members of a struct or union at a byte offset. owner is the
+// type's name, from which some members get their column title.
+func (b *layoutBuilder) members(prefix string, members []btf.Member, base int, owner string) {
+	for _, m := range members {
+		if strings.HasPrefix(m.Name, "__") || m.BitfieldSize != 0 {
+			continue
+		}
+		b.member(prefix, m, base+int(m.Offset.Bytes()), owner)
+	}
+}
+
+func (b *layoutBuilder) member(prefix string, m btf.Member, offset int, owner string) {
+	names, typ := resolve(m.Type)
+	name := prefix + m.Name
+	var inner []btf.Member
+	switch t := typ.(type) {
+	case *btf.Struct:
+		if b.endpoint(name, t.Name, offset) {
+			return
+		}
+		inner, owner = t.Members, t.Name
+	case *btf.Union:
+		inner, owner = t.Members, t.Name
+	case *btf.Array:
+		b.array(name, m.Name, names, t, offset)
+		return
+	default:
+		b.scalar(name, m.Name, names, typ, offset, owner)
+		return
+	}
+	if m.Name != "" {
+		name += "."
+	}
+	if strings.Count(name, ".") > 16 {
+		return
+	}
+	b.members(name, inner, offset, owner)
+}
+
+// resolve strips typedefs and qualifiers and returns the names met on the way,
+// the base type's own name last.
+func resolve(typ btf.Type) (names []string, base btf.Type) {
+	for range 32 {
+		switch t := typ.(type) {
+		case *btf.Typedef:
+			names = append(names, t.Name)
+			typ = t.Type
+		case *btf.Const:
+			typ = t.Type
+		case *btf.Volatile:
+			typ = t.Type
+		case *btf.Restrict:
+			typ = t.Type
+		case *btf.TypeTag:
+			typ = t.Type
+		default:
+			if n := typ.TypeName(); n != "" {
+				names = append(names, n)
+			}
+			return names, typ
+		}
+	}
+	return names, &btf.Void{}
+}
+
+// scalarKind returns the kind of an integer, float, bool or enum.
+func scalarKind(typ btf.Type) (kind event.Kind, size int) {
+	switch t := typ.(type) {
+	case *btf.Int:
+		return intKind(int(t.Size), t.Encoding == btf.Signed, t.Encoding == btf.Bool)
+	case *btf.Enum:
+		return intKind(int(t.Size), t.Signed, false)
+	case *btf.Float:
+		switch t.Size {
+		case 4:
+			return event.Float32, 4
+		case 8:
+			return event.Float64, 8
+		}
+	}
+	return event.Invalid, 0
+}
+
+func intKind(size int, signed, isBool bool) (event.Kind, int) {
+	if isBool && size == 1 {
+		return event.Bool, 1
+	}
+	kinds := map[int][2]event.Kind{
+		1: {event.Uint8, event.Int8}, 2: {event.Uint16, event.Int16},
+		4: {event.Uint32, event.Int32}, 8: {event.Uint64, event.Int64},
+	}
+	k, ok := kinds[size]
+	if !ok {
+		return event.Invalid, 0
+	}
+	if signed {
+		return k[1], size
+	}
+	return k[0], size
+}
+
+func (b *layoutBuilder) array(name, member string, names []string, arr *btf.Array, offset int) {
+	elemNames, elem := resolve(arr.Type)
+	kind, size := scalarKind(elem)
+	if kind == event.Invalid || arr.Nelems == 0 {
+		return
+	}
+	names = append(names, elemNames...)
+	f := event.Field{
+		Name: name, Kind: kind, Offset: offset, Size: size * int(arr.Nelems),
+		Count: int(arr.Nelems), Order: len(b.layout.Fields), Type: elemNames[0], Tags: tags(names, member),
+	}
+	if contains(elemNames, "char") && size == 1 {
+		f.Kind, f.Count = event.CString, 0
+	}
+	b.add(f, autoTemplate(elemNames))
+}
+
+func (b *layoutBuilder) scalar(name, member string, names []string, typ btf.Type, offset int, owner string) {
+	kind, size := scalarKind(typ)
+	if kind == event.Invalid || member == "" {
+		return
+	}
+	f := event.Field{
+		Name: name, Kind: kind, Offset: offset, Size: size, Order: len(b.layout.Fields),
+		Tags: tags(names, member),
+	}
+	if len(names) > 0 {
+		f.Type = names[0]
+	}
+	f.Column.Title = processTitle(owner, member)
+	if enum, ok := typ.(*btf.Enum); ok && len(names) <= 1 {
+		b.enum(f, enum)
+		return
+	}
+	b.typed(f, names)
+}
+
+// processTitle shortens the column titles of the well-known process structs,
+// whose full names (proc.parent.pid) would be wider than their values.
+func processTitle(owner, member string) string {
+	switch owner {
+	case "gadget_process", "gadget_creds":
+		return member
+	case "gadget_parent":
+		return "p" + member
+	}
+	return ""
+}
+
+func tags(names []string, member string) []string {
+	out := make([]string, 0, len(names)+2)
+	for _, n := range names {
+		out = append(out, "type:"+n)
+	}
+	return append(out, "name:"+member, "src:ebpf")
+}
+
+func contains(list []string, s string) bool {
+	for _, e := range list {
+		if e == s {
+			return true
+		}
+	}
+	return false
+}
+
+// rest adds the field for what follows the struct in a sample (compat-spec
+// §3.5). ebpf.rest.format is ours: bytes, string or args.
+func (b *layoutBuilder) rest() error {
+	name := b.meta.Annotations["ebpf.rest.name"]
+	if name == "" {
+		return nil
+	}
+	f := event.Field{Name: name, Kind: event.RestBytes, Offset: b.layout.Size, Order: len(b.layout.Fields)}
+	switch format := b.meta.Annotations["ebpf.rest.format"]; format {
+	case "", "bytes":
+	case "string":
+		f.Kind = event.RestString
+	case "args":
+		f.Kind = event.RestArgs
+	default:
+		return fmt.Errorf("annotation ebpf.rest.format: %q is not one of bytes, string, args", format)
+	}
+	if lenName := b.meta.Annotations["ebpf.rest.len"]; lenName != "" {
+		l := b.layout.Field(lenName)
+		if l == nil || l.Kind != event.Uint32 || l.Count != 0 {
+			return fmt.Errorf("annotation ebpf.rest.len: %q must name a __u32 member of the event struct", lenName)
+		}
+		f.LenOffset, f.HasLen = l.Offset, true
+	}
+	b.add(f, "")
+	return nil
+}
+
+// finish sets the pointers into the field list, which no longer moves.
+func (b *layoutBuilder) finish() *event.Layout {
+	at := func(i int) *event.Field {
+		if i < 0 {
+			return nil
+		}
+		return &b.layout.Fields[i]
+	}
+	b.layout.MntNS, b.layout.NetNS, b.layout.Time = at(b.mntNS), at(b.netNS), at(b.time)
+	return b.layout
+}

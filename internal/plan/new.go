@@ -1,0 +1,206 @@
+package plan
+
+import (
+	"bytes"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/gadget-bpf/gadget/schemas"
+)
+
+// Prefixes of the global variables by which the gadget macros declare things
+// (compat-spec §4.1). The parts of a name are separated by three underscores.
+const (
+	tracerPrefix = "gadget_tracer_"
+	paramPrefix  = "gadget_param_"
+	separator    = "___"
+)
+
+// Names with a meaning of their own (compat-spec §4.1).
+const (
+	// FilterMap is the map of mount namespaces that a gadget shows.
+	FilterMap = "gadget_mntns_filter_map"
+	// FilterSwitch is the variable that turns the filter on.
+	FilterSwitch = "gadget_filter_by_mntns"
+	// Disabled is the attach target that switches a program off.
+	Disabled = "gadget_program_disabled"
+
+	lostSuffix       = "_lost_samples"
+	maxEntriesSuffix = "_max_entries"
+)
+
+// New plans a gadget from its ELF object and its metadata. Either may be nil: a
+// gadget without programs has no object, one without gadget.yaml no metadata.
+// The error says what the object lacks; findings that do not stop a run are in
+// Plan.Problems.
+func New(object []byte, md *schemas.Metadata) (*Plan, error) {
+	if md == nil {
+		md = &schemas.Metadata{}
+	}
+	p := &Plan{Metadata: md}
+	if object == nil {
+		return p, nil
+	}
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
+	if err != nil {
+		return nil, fmt.Errorf("read eBPF object: %w", err)
+	}
+	p.Spec = spec
+	if spec.Types == nil {
+		return nil, fmt.Errorf("read eBPF object: it has no BTF type information; compile it with -g")
+	}
+	_, p.FiltersContainers = spec.Maps[FilterMap]
+
+	decls, err := declarations(spec.Types)
+	if err != nil {
+		return nil, fmt.Errorf("read eBPF object: %w", err)
+	}
+	for _, d := range decls {
+		switch {
+		case strings.HasPrefix(d, tracerPrefix):
+			err = p.addTracer(strings.TrimPrefix(d, tracerPrefix))
+		case strings.HasPrefix(d, paramPrefix):
+			err = p.addParam(strings.TrimPrefix(d, paramPrefix))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	p.addPrograms()
+	p.addMaps()
+	return p, nil
+}
+
+// declarations returns the names of all variables made by gadget macros, in the
+// order of the object. Only global variables of type `const void *` count, as in
+// every reader of this format.
+func declarations(types *btf.Spec) ([]string, error) {
+	var names []string
+	for typ, err := range types.All() {
+		if err != nil {
+			return nil, err
+		}
+		v, ok := typ.(*btf.Var)
+		if !ok || v.Linkage != btf.GlobalVar || !strings.HasPrefix(v.Name, "gadget_") {
+			continue
+		}
+		ptr, ok := v.Type.(*btf.Pointer)
+		if !ok {
+			continue
+		}
+		c, ok := ptr.Target.(*btf.Const)
+		if !ok {
+			continue
+		}
+		if _, ok := c.Type.(*btf.Void); ok {
+			names = append(names, v.Name)
+		}
+	}
+	return names, nil
+}
+
+// addTracer plans the data source that GADGET_TRACER(name, map, type) declares.
+func (p *Plan) addTracer(decl string) error {
+	parts := strings.Split(decl, separator)
+	if len(parts) != 3 {
+		return fmt.Errorf("GADGET_TRACER %q: want name, map and struct; none of them may contain %q", decl, separator)
+	}
+	name, mapName, structName := parts[0], parts[1], parts[2]
+	if p.Source(name) != nil {
+		return fmt.Errorf("GADGET_TRACER %s: declared twice", name)
+	}
+	m, ok := p.Spec.Maps[mapName]
+	if !ok {
+		return fmt.Errorf("GADGET_TRACER %s: no map %q in the object", name, mapName)
+	}
+	if m.Type != ebpf.RingBuf && m.Type != ebpf.PerfEventArray {
+		return fmt.Errorf("GADGET_TRACER %s: map %q is %s; it must be a ring buffer or a perf event array, for example by GADGET_TRACER_MAP", name, mapName, m.Type)
+	}
+	layout, err := p.layout(name, structName)
+	if err != nil {
+		return fmt.Errorf("GADGET_TRACER %s: %w", name, err)
+	}
+	src := &Source{Name: name, Kind: Tracer, Layout: layout, Map: mapName, Struct: structName}
+	if lost, ok := p.Spec.Maps[mapName+lostSuffix]; ok && lost.Type == ebpf.PerCPUArray && lost.ValueSize == 8 {
+		src.Lost = lost.Name
+	}
+	p.Sources = append(p.Sources, src)
+	return nil
+}
+
+// Source returns the data source of that name, nil when there is none.
+func (p *Plan) Source(name string) *Source {
+	for _, s := range p.Sources {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// addPrograms lists the programs and where they attach.
+func (p *Plan) addPrograms() {
+	for name, spec := range p.Spec.Programs {
+		prog := Program{
+			Name: name, Section: spec.SectionName, Type: spec.Type,
+			Hook: spec.AttachTo, Instructions: len(spec.Instructions),
+		}
+		if to := p.Metadata.Programs[strings.ToLower(name)].AttachTo; to != "" {
+			prog.Hook = to
+		}
+		prog.Disabled = prog.Hook == Disabled
+		p.Programs = append(p.Programs, prog)
+		if p.License == "" {
+			p.License = spec.License
+		}
+	}
+	sort.Slice(p.Programs, func(i, j int) bool {
+		a, b := &p.Programs[i], &p.Programs[j]
+		if a.Section != b.Section {
+			return a.Section < b.Section
+		}
+		return a.Name < b.Name
+	})
+}
+
+// addMaps lists the maps and what they cost.
+func (p *Plan) addMaps() {
+	for name, spec := range p.Spec.Maps {
+		m := Map{
+			Name: name, Type: spec.Type, KeySize: spec.KeySize, ValueSize: spec.ValueSize,
+			MaxEntries: spec.MaxEntries, Pinned: spec.Pinning == ebpf.PinByName,
+		}
+		switch spec.Type {
+		case ebpf.RingBuf:
+			m.Bytes = uint64(spec.MaxEntries)
+		case ebpf.PerCPUArray, ebpf.PerCPUHash, ebpf.LRUCPUHash, ebpf.PerCPUCGroupStorage:
+			m.PerCPU = true
+			fallthrough
+		default:
+			// Arrays round values up to 8 bytes (kernel/bpf/arraymap.c), hashes
+			// keep the key beside the value (kernel/bpf/hashtab.c).
+			value := (uint64(spec.ValueSize) + 7) &^ 7
+			if isHash(spec.Type) {
+				value += (uint64(spec.KeySize) + 7) &^ 7
+			}
+			m.Bytes = uint64(spec.MaxEntries) * value
+		}
+		if v := name + maxEntriesSuffix; p.Spec.Variables[v] != nil {
+			m.SizedBy = v
+		}
+		p.Maps = append(p.Maps, m)
+	}
+	sort.Slice(p.Maps, func(i, j int) bool { return p.Maps[i].Name < p.Maps[j].Name })
+}
+
+func isHash(t ebpf.MapType) bool {
+	switch t {
+	case ebpf.Hash, ebpf.LRUHash, ebpf.PerCPUHash, ebpf.LRUCPUHash, ebpf.HashOfMaps:
+		return true
+	}
+	return false
+}
