@@ -6,19 +6,22 @@
 package schemas
 
 // Metadata is a parsed gadget.yaml. Map keys are in lower case, as they compare
-// without regard to it; field names keep their dots (proc.parent.comm).
+// without regard to it, unless said otherwise; field names keep their dots
+// (proc.parent.comm). Maps are never nil in what ParseMetadata returns.
 type Metadata struct {
 	Name, Description                        string
 	HomepageURL, DocumentationURL, SourceURL string
-	Annotations                              map[string]string
-	DataSources                              map[string]DataSource
-	Params                                   Params
+	// Annotations of the image, keys as written, but for AnnotationContainers.
+	Annotations map[string]string
+	DataSources map[string]DataSource
+	Params      Params
 	// ParamDefaults overrides defaults by full parameter name, such as
 	// operator.oci.ebpf.map-fetch-interval.
 	ParamDefaults map[string]string
 	// Operator holds the settings of built-in operators, flattened to dotted
 	// keys without the leading "operator.": ebpf.emitstats → true.
 	Operator map[string]string
+	// Programs by C function name in lower case; look up strings.ToLower(name).
 	Programs map[string]Program
 }
 
@@ -57,7 +60,8 @@ type Param struct {
 	Tags, PossibleValues              []string
 	Pos                               Pos
 	// Patch and Values are those of params.custom: the metadata to merge, for
-	// any value and for each value. Nil in other sections.
+	// any value and for each value, as map[string]any, []any and string with
+	// keys as written. Nil in other sections.
 	Patch  map[string]any
 	Values map[string]map[string]any
 }
@@ -74,7 +78,7 @@ type Program struct {
 	Alternatives []string
 	// When is an expression over the kernel that decides whether to use it.
 	When string
-	// Perf and Frequency are those of perf_event programs.
+	// Perf (type, config, sampletype) and Frequency are those of perf_event programs.
 	Perf      map[string]string
 	Frequency uint64
 	Pos       Pos
