@@ -152,4 +152,3 @@ func packageDocs(files []*File) []string {
 	}
 	return broken
 }
-

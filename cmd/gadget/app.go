@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gadget-bpf/gadget/cmd/gadget/view"
+)
+
+// streams are what a process talks to.
+type streams struct {
+	out, err io.Writer
+	env      func(name string) (string, bool)
+}
+
+func processStreams() streams {
+	return streams{out: os.Stdout, err: os.Stderr, env: os.LookupEnv}
+}
+
+// app is what the verbs share: where to write, how much to say, and the settings
+// that are not flags of one verb. The fields below streams are valid from prepare on.
+type app struct {
+	streams
+	global globalOptions
+
+	log      *slog.Logger
+	term     view.Terminal // of stdout
+	settings *settings
+}
+
+// run is the whole program but for the process around it.
+func run(ctx context.Context, args []string, s streams) exitCode {
+	a := &app{streams: s}
+	root := rootCmd(a)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if interrupted := context.Cause(ctx); err == nil && errors.Is(interrupted, errInterrupted) {
+		return exitInterrupted
+	}
+	return a.report(ctx, err)
+}
+
+// prepare fills the flags of cmd that were not given from the environment and the
+// configuration files, then sets up logging and terminals by them. It runs before
+// every verb.
+func (a *app) prepare(cmd *cobra.Command) error {
+	if !skipsSettings(cmd) {
+		s, err := loadSettings(a.env)
+		if err != nil {
+			return err
+		}
+		if err := s.check(cmd.Root()); err != nil {
+			return err
+		}
+		if err := s.apply(cmd); err != nil {
+			return err
+		}
+		a.settings = s
+	}
+	return a.setUp(cmd)
+}
+
+// setUp makes the logger and looks at the terminals, by the flags as they are now.
+func (a *app) setUp(cmd *cobra.Command) error {
+	if err := a.global.check(cmd); err != nil {
+		return err
+	}
+	a.log = newLogger(a.err, a.global)
+	a.term = view.Detect(a.out, a.global.color.String(), a.env)
+	return nil
+}
+
+// report prints err in words and returns the code that stands for it. A reader of
+// stdout that went away is no error: it had enough.
+func (a *app) report(ctx context.Context, err error) exitCode {
+	if err == nil || errors.Is(err, syscall.EPIPE) {
+		return exitOK
+	}
+	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errInterrupted) {
+		return exitInterrupted
+	}
+	f := explain(err)
+	if f.silent {
+		return f.code
+	}
+	style := view.Detect(a.err, a.global.color.String(), a.env)
+	f.print(a.err, a.global.logFormat.String(), style)
+	return f.code
+}

@@ -1,0 +1,18 @@
+// Command gadget builds, ships and runs eBPF gadgets as OCI images.
+//
+// It is a thin skin: every verb is one file that turns flags into one call of
+// builder, registry or runner, and prints what comes back. Results go to stdout,
+// words to stderr.
+package main
+
+import (
+	"context"
+	"os"
+)
+
+func main() {
+	ctx, stop := signalContext(context.Background())
+	code := run(ctx, os.Args[1:], processStreams())
+	stop()
+	os.Exit(int(code))
+}
