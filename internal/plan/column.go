@@ -44,6 +44,11 @@ func (b *layoutBuilder) configure(f *event.Field, template string) {
 	for key, value := range all {
 		setColumn(f, key, value)
 	}
+	// A minimum alone is what the values need; 16 cells for a process id would
+	// take the room of a neighbour that can use it.
+	if _, given := all["columns.width"]; !given && f.Column.MinWidth > 0 {
+		f.Column.Width = f.Column.MinWidth
+	}
 }
 
 // setColumn applies one annotation. Values that make no sense keep the default:

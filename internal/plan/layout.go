@@ -91,7 +91,7 @@ func (b *layoutBuilder) member(prefix string, m btf.Member, offset int, owner st
 	case *btf.Union:
 		inner, owner = t.Members, t.Name
 	case *btf.Array:
-		b.array(name, m.Name, names, t, offset)
+		b.array(event.Field{Name: name, Offset: offset, Column: event.Column{Title: processTitle(owner, m.Name)}}, m.Name, names, t)
 		return
 	default:
 		b.scalar(name, m.Name, names, typ, offset, owner)
@@ -168,17 +168,16 @@ func intKind(size int, signed, isBool bool) (event.Kind, int) {
 	return k[0], size
 }
 
-func (b *layoutBuilder) array(name, member string, names []string, arr *btf.Array, offset int) {
+// array completes and adds the field of an array member.
+func (b *layoutBuilder) array(f event.Field, member string, names []string, arr *btf.Array) {
 	elemNames, elem := resolve(arr.Type)
 	kind, size := scalarKind(elem)
 	if kind == event.Invalid || arr.Nelems == 0 {
 		return
 	}
 	names = append(names, elemNames...)
-	f := event.Field{
-		Name: name, Kind: kind, Offset: offset, Size: size * int(arr.Nelems),
-		Count: int(arr.Nelems), Order: len(b.layout.Fields), Type: elemNames[0], Tags: tags(names, member),
-	}
+	f.Kind, f.Size, f.Count = kind, size*int(arr.Nelems), int(arr.Nelems)
+	f.Order, f.Type, f.Tags = len(b.layout.Fields), elemNames[0], tags(names, member)
 	if contains(elemNames, "char") && size == 1 {
 		f.Kind, f.Count = event.CString, 0
 	}
