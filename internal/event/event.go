@@ -12,6 +12,8 @@
 // the caller owns, so that an event costs no allocation.
 package event
 
+import "time"
+
 // Kind says how the value of a Field is found and how it reads.
 type Kind uint8
 
@@ -251,6 +253,8 @@ type Env struct {
 	// UserName and GroupName return "" for an unknown id; nil knows nobody.
 	// They must not allocate for ids they have seen before.
 	UserName, GroupName func(id uint32) string
+	// Location is the time zone of Timestamp texts, nil is UTC.
+	Location *time.Location
 }
 
 // Encoder turns the records of one data source into text. An Encoder belongs to
