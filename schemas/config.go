@@ -1,7 +1,7 @@
 package schemas
 
 import (
-	"strings"
+	"fmt"
 
 	"gopkg.in/yaml.v3"
 )
@@ -82,11 +82,7 @@ func (c Config) Check(known []string) []Problem {
 			continue
 		}
 		exists[e.Key] = true // once is enough for a list
-		hint := DidYouMean(e.Key, known)
-		if hint == "" && !strings.Contains(e.Key, ".") && exists["run."+e.Key] {
-			hint = "write it below \"run:\""
-		}
-		problems = append(problems, Problem{Error, e.Pos, "unknown key \"" + e.Key + "\" in the configuration", hint})
+		problems = append(problems, Problem{Error, e.Pos, fmt.Sprintf("unknown key %q in the configuration", e.Key), DidYouMean(e.Key, known)})
 	}
 	return problems
 }

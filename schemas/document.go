@@ -185,6 +185,9 @@ func (r *reader) text(n *yaml.Node, what string) string {
 		r.report(Error, n, "", "%s must be text, not %s", what, kindName(n))
 		return ""
 	}
+	if n.ShortTag() == "!!bool" {
+		return strings.ToLower(n.Value) // True and TRUE are the same value
+	}
 	return n.Value
 }
 

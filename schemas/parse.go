@@ -268,9 +268,8 @@ func (r *reader) frequency(e entry, what string) uint64 {
 // boolean reads true or false, also as text; anything else is a problem and false.
 func (r *reader) boolean(e entry, what string) bool {
 	value := r.text(e.value, e.raw+" of "+what)
-	b, err := strconv.ParseBool(value)
-	if err != nil {
+	if !isBool(value) {
 		r.report(Error, e.value, "", "%s of %s must be true or false, not %q", e.raw, what, value)
 	}
-	return b
+	return value == "true"
 }

@@ -7,10 +7,7 @@ import (
 	"time"
 )
 
-func isBool(s string) bool {
-	_, err := strconv.ParseBool(s)
-	return err == nil
-}
+func isBool(s string) bool { return s == "true" || s == "false" }
 
 func isInt(s string) bool {
 	_, err := strconv.Atoi(s)
