@@ -26,3 +26,69 @@ build/headers/.done: $(PACK)/fetch.sh
 
 $(HEADERS): build/headers/.done $(PACK)/main.go $(INCLUDES)
 	$(GO) run ./$(PACK) build/headers gadgets/include $@
+
+# ---- Project: use, check, measure -----------------------------------------------------------
+
+PREFIX      ?= /usr/local
+DESTDIR     ?=
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+CLANGFORMAT := clang-format-19
+CSOURCES    = $(shell find gadgets runner builder -name '*.bpf.c' -o -path '*gadgets/include/gadget/*.h' | grep -v -e '/build/')
+TIMEOUT     ?= 20m
+
+##@ Use it
+
+.PHONY: demo
+demo: ## Show it: build, start containers, trace what they run
+	.ci/packages demo
+	$(MAKE) --no-print-directory build
+	$(GO) run ./internal/demo bin/gadget
+
+.PHONY: install
+install: build ## Install the binary and shell completions below PREFIX (/usr/local)
+	install -D -m 755 bin/gadget $(DESTDIR)$(PREFIX)/bin/gadget
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	bin/gadget completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/gadget
+	bin/gadget completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_gadget
+	bin/gadget completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/gadget.fish
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-zA-Z0-9_.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Check it
+
+.PHONY: lint
+lint: ## Formatting, vet, staticcheck, C style, and the laws of the tree
+	.ci/packages lint
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "run: gofmt -w" $$(gofmt -l $$(git ls-files '*.go')); exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(CLANGFORMAT) --dry-run --Werror $(CSOURCES)
+	$(GO) test ./internal/law
+
+.PHONY: format
+format: ## Format Go and C
+	gofmt -w $$(git ls-files '*.go')
+	$(CLANGFORMAT) -i $(CSOURCES)
+
+.PHONY: docs
+docs: ## Write docs/cli anew from the commands
+	$(GO) test ./cmd/gadget -run '^TestReference$$' -update
+
+.PHONY: test
+test: ## Everything that runs on this machine; as root also with the kernel and containers
+	.ci/packages test
+	$(MAKE) --no-print-directory build
+	$(GO) test -timeout $(TIMEOUT) ./...
+
+.PHONY: test-full
+test-full: test ## test, then with the race detector, then every fuzz target for a while
+	$(GO) test -race -timeout $(TIMEOUT) ./...
+	.ci/fuzz 20s
+
+.PHONY: bench
+bench: ## Benchmarks; as root also events per second through a real ring buffer
+	$(GO) test -run '^$$' -bench . -benchmem ./...
