@@ -27,7 +27,7 @@ func (g *globalOptions) addTo(root *cobra.Command) {
 	fs.Var(&g.color, "color", "colour on terminals: auto, always or never")
 	fs.Var(&g.logFormat, "log-format", "messages on stderr: text or json")
 	fs.VarP(&g.verbose, "verbose", "v", "``say more on stderr; twice says everything")
-	fs.Lookup("verbose").NoOptDefVal = "more"
+	fs.Lookup("verbose").NoOptDefVal = "+1"
 	fs.BoolVarP(&g.quiet, "quiet", "q", false, "say only errors on stderr")
 	fs.StringVar(&g.store, "store", "", "`DIR` of the local image store (default /var/lib/gadget for root, else $XDG_DATA_HOME/gadget)")
 	g.color.complete(root, "color")
@@ -90,7 +90,7 @@ func (v *verbosity) Type() string { return "count" }
 // Set implements pflag.Value.
 func (v *verbosity) Set(s string) error {
 	switch s {
-	case "more":
+	case "+1":
 		*v++
 		return nil
 	case "true":
