@@ -1,0 +1,20 @@
+// Package container says whose an event is.
+//
+//	tracker  eBPF: notices new mount namespaces before anything runs in them,
+//	         lets them through the gadget's filter, and reports them
+//	ledger   decides what a namespace is (host, container, not known yet) and
+//	         what the filter holds; pure bookkeeping, one goroutine
+//	docker   gives names to container ids; nothing waits for it for long
+//	Table    what the ledger knows, for readers of events: lock-free
+//	Watcher  runs all of them; Start and Close
+//
+// A mount namespace is a container when the cgroup path of its processes says so.
+// The kernel reuses the numbers of mount namespaces at once, so the same number
+// means different containers at different times: everything here is keyed by the
+// number and a generation, and the Table answers for a number and a time.
+//
+// New namespaces are noticed at the first fork inside them, or at the exec for
+// programs that unshare without forking, and by a look at all tasks every second.
+// Not noticed at once is a thread that unshares and then neither forks nor execs:
+// until the next look its events are not those of its container.
+package container

@@ -1,0 +1,111 @@
+package container
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gadget-bpf/gadget/internal/event"
+)
+
+// hostView is what this machine's /proc and cgroup mounts show.
+type hostView struct {
+	// proc is where procfs is mounted, cgroup2 the unified hierarchy, "" if it
+	// is not.
+	proc, cgroup2 string
+	// netns is the host's network namespace, 0 when unknown.
+	netns uint32
+	// bootToWall is added to CLOCK_BOOTTIME to get nanoseconds since the epoch.
+	bootToWall int64
+}
+
+func newHostView() hostView {
+	h := hostView{proc: "/proc"}
+	h.cgroup2 = h.findCgroup2()
+	h.netns = uint32(h.namespace("self", "net"))
+	h.bootToWall = clock(unix.CLOCK_REALTIME) - clock(unix.CLOCK_BOOTTIME)
+	return h
+}
+
+// bootTime is CLOCK_BOOTTIME now, in nanoseconds.
+func bootTime() uint64 { return uint64(clock(unix.CLOCK_BOOTTIME)) }
+
+func clock(id int32) int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(id, &ts); err != nil {
+		return 0
+	}
+	return ts.Nano()
+}
+
+// findCgroup2 returns where the unified hierarchy is mounted, which on hybrid
+// hosts is not /sys/fs/cgroup.
+func (h *hostView) findCgroup2() string {
+	file, err := os.Open(filepath.Join(h.proc, "self/mountinfo"))
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		// ID parent major:minor root mountpoint options [optional…] - type source options
+		mount, fs, _ := strings.Cut(lines.Text(), " - ")
+		if fields := strings.Fields(mount); strings.HasPrefix(fs, "cgroup2 ") && len(fields) > 4 {
+			return fields[4]
+		}
+	}
+	return ""
+}
+
+// namespace returns the number of a process's namespace of that kind, 0 when it
+// cannot be read.
+func (h *hostView) namespace(pid, kind string) uint64 {
+	link, err := os.Readlink(filepath.Join(h.proc, pid, "ns", kind))
+	if err != nil {
+		return 0
+	}
+	number, _ := strings.CutPrefix(link, kind+":[")
+	n, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// identify says which container a namespace belongs to. When the process seen in
+// it has ended there is only what the kernel told of its cgroup.
+func (h *hostView) identify(s *sighting, ended bool) (identity, bool) {
+	if !ended {
+		file, err := os.ReadFile(filepath.Join(h.proc, strconv.Itoa(int(s.PID)), "cgroup"))
+		if err == nil {
+			if id, ok := identifyCgroups(file); ok {
+				return id, true
+			}
+		}
+	}
+	id, ok := identifyPath(s.cgroupPath())
+	id.path = "" // Only the end of it is known.
+	return id, ok
+}
+
+// container is what can be told of a container without asking its runtime.
+func (h *hostView) container(s *sighting, id identity) *event.Container {
+	c := &event.Container{
+		Runtime: id.runtime, ID: id.id, Name: abbreviate(id.id),
+		PID: s.PID, MntNS: s.MntNS, NetNS: s.NetNS,
+		CgroupID: s.CgroupID, CgroupPath: id.path,
+		HostNetwork: h.netns != 0 && s.NetNS == h.netns,
+	}
+	if s.Started != 0 {
+		c.StartedAt = int64(s.Started) + h.bootToWall
+	}
+	// The process may be in a cgroup below the container's, or not yet in it.
+	var st unix.Stat_t
+	if h.cgroup2 != "" && id.path != "" && unix.Stat(filepath.Join(h.cgroup2, id.path), &st) == nil {
+		c.CgroupID = st.Ino
+	}
+	return c
+}

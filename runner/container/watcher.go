@@ -1,0 +1,257 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cilium/ebpf"
+)
+
+// Defaults of [Options].
+const (
+	// DefaultEnrichWait is how long events wait for the name of their container.
+	DefaultEnrichWait = 100 * time.Millisecond
+	// DefaultTTL is for how long a container that is gone is remembered.
+	DefaultTTL = 10 * time.Second
+)
+
+// Options say which containers are of interest and what to wait for. The zero
+// value is for all containers of this machine and without a filter in the kernel.
+type Options struct {
+	// Selector chooses containers.
+	Selector Selector
+	// Host wants the events of the host too.
+	Host bool
+	// FilterMap is kept to the mount namespaces that are wanted; see
+	// [NewFilterMap]. Nil leaves filtering to [Table.Judge]. It is not needed
+	// when everything is wanted; see [Options.Everything].
+	FilterMap *ebpf.Map
+	// DockerHost is where docker listens, such as unix:///run/docker.sock; "" is
+	// what DOCKER_HOST says, or else the usual place.
+	DockerHost string
+	// EnrichWait is how long events wait for the name of their container before
+	// they come with its id; 0 is DefaultEnrichWait. With a selector that needs
+	// names, they wait until the runtime has answered or failed.
+	EnrichWait time.Duration
+	// TTL is for how long containers that are gone are remembered, for late
+	// events; 0 is DefaultTTL.
+	TTL time.Duration
+
+	// Notice is called with what people should know and what is no reason to
+	// stop, one sentence each. Changed is called after the table has changed.
+	// Both come from the watcher's own goroutine, and must not block or call
+	// Close.
+	Notice  func(string)
+	Changed func()
+	// Log receives what happens inside; nil is silent.
+	Log *slog.Logger
+}
+
+// Everything is true when nothing is filtered out.
+func (o *Options) Everything() bool { return o.Host && o.Selector.Empty() }
+
+// Watcher knows the containers of this machine until it is closed.
+type Watcher struct {
+	opts    Options
+	ledger  *ledger
+	tracker *tracker
+	asker   *asker
+
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	// learned counts the sightings taken in.
+	learned uint64
+	refused uint64
+	silent  bool
+}
+
+// Start begins to watch. When it returns, the filter map has all that exists and
+// gets what is new; names may still be on their way. The watcher lives until
+// Close, whatever becomes of ctx, so that what is in flight when a run is
+// interrupted still gets its names. It needs root, or CAP_BPF and CAP_PERFMON;
+// the error is [ErrNoTracker] when the binary has no tracker.
+func Start(ctx context.Context, o Options) (*Watcher, error) {
+	w := newWatcher(o)
+	var err error
+	if w.tracker, err = loadTracker(o.FilterMap); err != nil {
+		return nil, err
+	}
+	if err := w.tracker.shareAnnounced(w.ledger.table); err != nil {
+		return nil, errors.Join(err, w.tracker.close())
+	}
+	w.ledger.gate = &gate{filter: o.FilterMap, known: w.tracker.coll.Maps["known"]}
+	if err := w.look(); err != nil {
+		return nil, errors.Join(err, w.tracker.close())
+	}
+	w.ledger.publish()
+
+	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	sightings := make(chan sighting, 64)
+	w.running.Go(func() { w.read(ctx, sightings) })
+	if w.asker != nil {
+		w.running.Go(func() { w.asker.run(ctx) })
+	}
+	w.running.Go(func() { w.run(ctx, sightings) })
+	return w, nil
+}
+
+func newWatcher(o Options) *Watcher {
+	if o.EnrichWait == 0 {
+		o.EnrichWait = DefaultEnrichWait
+	}
+	if o.TTL == 0 {
+		o.TTL = DefaultTTL
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Notice == nil {
+		o.Notice = func(string) {}
+	}
+	if o.Changed == nil {
+		o.Changed = func() {}
+	}
+	if o.DockerHost == "" {
+		o.DockerHost = os.Getenv("DOCKER_HOST")
+	}
+	l := newLedger(policy{selector: o.Selector, host: o.Host, filtered: o.FilterMap != nil})
+	l.ttl, l.wait, l.log = uint64(o.TTL), uint64(o.EnrichWait), o.Log
+	l.view = newHostView()
+	w := &Watcher{opts: o, ledger: l}
+	d, err := newDocker(o.DockerHost)
+	if err != nil {
+		o.Notice(err.Error())
+		return w
+	}
+	w.asker = newAsker(d)
+	l.ask = w.asker.ask
+	return w
+}
+
+// Table is what is known. It remains valid after Close, but learns no more.
+func (w *Watcher) Table() *Table { return w.ledger.table }
+
+// Close stops watching. It does not touch the filter map.
+func (w *Watcher) Close() error {
+	w.cancel()
+	err := w.tracker.stop()
+	w.running.Wait()
+	err = errors.Join(err, w.tracker.close())
+	// Nobody will learn the rest: late readers must not wait for it.
+	table := w.Table()
+	table.learned.Store(atomic.LoadUint64(table.announced))
+	table.generation.Add(1)
+	return err
+}
+
+// read passes on what the tracker sees until it is closed.
+func (w *Watcher) read(ctx context.Context, out chan<- sighting) {
+	for {
+		s, err := w.tracker.next()
+		if errors.Is(err, os.ErrClosed) {
+			return
+		}
+		if err != nil {
+			w.opts.Log.Error("read container tracker", "error", err)
+			return
+		}
+		select {
+		case out <- s:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// run is the ledger's goroutine.
+func (w *Watcher) run(ctx context.Context, sightings <-chan sighting) {
+	var answers chan answer
+	if w.asker != nil {
+		answers = w.asker.answers
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-sightings:
+			w.take(s)
+			for range len(sightings) {
+				w.take(<-sightings)
+			}
+		case a := <-answers:
+			w.hear(a)
+		case <-timer.C:
+		}
+		now := bootTime()
+		if now >= w.ledger.nextSweep {
+			if err := w.look(); err != nil {
+				w.opts.Log.Warn("look for mount namespaces", "error", err)
+			}
+		}
+		next := w.ledger.step(now)
+		w.publish()
+		timer.Reset(time.Duration(max(next, now) - now))
+	}
+}
+
+// take gives a sighting to the ledger.
+func (w *Watcher) take(s sighting) {
+	if s.Kind == dying {
+		w.ledger.die(s, bootTime())
+		return
+	}
+	w.learned++
+	w.ledger.see(s, s.Boot, bootTime())
+}
+
+// hear gives an answer of docker to the ledger.
+func (w *Watcher) hear(a answer) {
+	w.ledger.answer(a)
+	switch {
+	case a.err == nil:
+		w.silent = false
+	case w.asker.docker.absent(a.err) || w.silent:
+		w.opts.Log.Debug("docker", "error", a.err)
+	default:
+		w.silent = true
+		w.opts.Notice(fmt.Sprintf("%v; containers appear under their ids, everything else works", a.err))
+	}
+}
+
+// look lists all living namespaces for the ledger.
+func (w *Watcher) look() error {
+	start := bootTime()
+	all, err := w.tracker.snapshot()
+	if err != nil {
+		w.ledger.nextSweep = start + sweepEvery
+		return err
+	}
+	w.ledger.sweep(all, start, bootTime())
+	if n := w.tracker.refused(); n > w.refused {
+		w.refused = n
+		w.opts.Notice(fmt.Sprintf("more than %d mount namespaces exist: events of some containers are missing", FilterMapEntries))
+	}
+	return nil
+}
+
+// publish makes news visible.
+func (w *Watcher) publish() {
+	table := w.ledger.table
+	news := w.ledger.publish()
+	if table.learned.Swap(w.learned) != w.learned {
+		// Readers may have waited just to learn that nothing has changed.
+		table.generation.Add(1)
+		news = true
+	}
+	if news {
+		w.opts.Changed()
+	}
+}
