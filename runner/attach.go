@@ -1,0 +1,129 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gadget-bpf/gadget/internal/plan"
+)
+
+// links are the attachments of a run.
+type links []link.Link
+
+// close detaches all at once: the kernel waits 60–90 ms for each classic
+// tracepoint, and the waits overlap.
+func (l *links) close(log *slog.Logger) {
+	var wg sync.WaitGroup
+	for _, lk := range *l {
+		wg.Go(func() {
+			if err := lk.Close(); err != nil {
+				log.Warn("detach", "error", err)
+			}
+		})
+	}
+	wg.Wait()
+	*l = nil
+}
+
+// attach attaches all programs of the plan. On error none stays attached.
+func attach(p *plan.Plan, coll *ebpf.Collection, log *slog.Logger) (links, error) {
+	var (
+		mu    sync.Mutex
+		made  links
+		group errgroup.Group
+	)
+	for i := range p.Programs {
+		prog := &p.Programs[i]
+		if prog.Disabled {
+			log.Info("program is disabled", "program", prog.Name)
+			continue
+		}
+		group.Go(func() error {
+			lk, err := attachProgram(prog, coll.Programs[prog.Name])
+			if err != nil {
+				return &AttachError{Program: prog.Name, Section: prog.Section, Hook: prog.Hook, Err: err}
+			}
+			log.Debug("attached", "program", prog.Name, "section", prog.Section, "hook", prog.Hook)
+			mu.Lock()
+			made = append(made, lk)
+			mu.Unlock()
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		made.close(log)
+		return nil, err
+	}
+	return made, nil
+}
+
+// attachProgram attaches one program where its type says.
+func attachProgram(prog *plan.Program, loaded *ebpf.Program) (link.Link, error) {
+	switch prog.Type {
+	case ebpf.TracePoint:
+		group, name, ok := strings.Cut(prog.Hook, "/")
+		if !ok {
+			return nil, fmt.Errorf("tracepoint %q: want category/name", prog.Hook)
+		}
+		if err := ensureTracefs(); err != nil {
+			return nil, err
+		}
+		return link.Tracepoint(group, name, loaded, nil)
+	case ebpf.RawTracepoint:
+		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: prog.Hook, Program: loaded})
+	case ebpf.Tracing:
+		return link.AttachTracing(link.TracingOptions{Program: loaded})
+	}
+	return nil, fmt.Errorf("%w: programs of type %s", ErrNotSupported, prog.Type)
+}
+
+// supported reports whether a program can be attached at all, before anything
+// is loaded: a clear answer beats a verifier's.
+func supported(prog *plan.Program, spec *ebpf.ProgramSpec) error {
+	switch {
+	case prog.Disabled, prog.Type == ebpf.TracePoint, prog.Type == ebpf.RawTracepoint:
+		return nil
+	case prog.Type == ebpf.Tracing && spec.AttachType == ebpf.AttachTraceRawTp:
+		return nil
+	}
+	return &AttachError{Program: prog.Name, Section: prog.Section, Hook: prog.Hook,
+		Err: fmt.Errorf("%w: section %q", ErrNotSupported, prog.Section)}
+}
+
+// ErrNotSupported is what gadget cannot do, whatever the kernel.
+var ErrNotSupported = errors.New("not supported by this version of gadget")
+
+// AttachError says which program could not be attached where. It wraps
+// fs.ErrNotExist when the kernel does not have the hook.
+type AttachError struct {
+	Program, Section, Hook string
+	Err                    error
+}
+
+func (e *AttachError) Error() string {
+	if errors.Is(e.Err, fs.ErrNotExist) {
+		return fmt.Sprintf("program %s: this kernel has no %s", e.Program, hookName(e.Section, e.Hook))
+	}
+	return fmt.Sprintf("attach program %s (SEC %q): %v", e.Program, e.Section, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *AttachError) Unwrap() error { return e.Err }
+
+// hookName names a hook in the words of its section: tracepoint syscalls/sys_enter_open.
+func hookName(section, hook string) string {
+	kind, _, _ := strings.Cut(section, "/")
+	names := map[string]string{"tp": "tracepoint", "raw_tp": "raw tracepoint", "raw_tracepoint": "raw tracepoint", "tp_btf": "BTF tracepoint"}
+	if n, ok := names[kind]; ok {
+		kind = n
+	}
+	return kind + " " + hook
+}

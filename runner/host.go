@@ -1,0 +1,120 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gadget-bpf/gadget/internal/event"
+)
+
+// HostError says what this host lacks to run the gadget.
+type HostError struct {
+	// Need is what is missing, for example "CAP_BPF".
+	Need string
+	// Hint says what to do about it.
+	Hint string
+	Err  error
+}
+
+func (e *HostError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("this host lacks %s: %v", e.Need, e.Err)
+	}
+	return "this host lacks " + e.Need
+}
+
+// Unwrap returns the cause, which may be nil.
+func (e *HostError) Unwrap() error { return e.Err }
+
+// PermissionError names the capabilities that the process would need.
+type PermissionError struct {
+	Missing []string
+}
+
+func (e *PermissionError) Error() string {
+	return "no permission to load eBPF programs: missing " + strings.Join(e.Missing, " and ")
+}
+
+// btfPath is where the kernel describes its types.
+const btfPath = "/sys/kernel/btf/vmlinux"
+
+// checkHost answers the questions that the kernel would answer with a riddle.
+func checkHost() error {
+	effective, err := effectiveCaps()
+	if err != nil {
+		return err
+	}
+	has := func(c uint) bool { return effective&(1<<c) != 0 }
+	if !has(unix.CAP_SYS_ADMIN) {
+		var missing []string
+		if !has(unix.CAP_BPF) {
+			missing = append(missing, "CAP_BPF")
+		}
+		if !has(unix.CAP_PERFMON) {
+			missing = append(missing, "CAP_PERFMON")
+		}
+		if len(missing) > 0 {
+			return &PermissionError{Missing: missing}
+		}
+	}
+	if _, err := os.Stat(btfPath); errors.Is(err, fs.ErrNotExist) {
+		return &HostError{Need: "BTF type information (" + btfPath + ")",
+			Hint: "use a kernel built with CONFIG_DEBUG_INFO_BTF=y; all current distributions ship one"}
+	}
+	return nil
+}
+
+// effectiveCaps reads the effective capability set of this process.
+func effectiveCaps() (uint64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, fmt.Errorf("read capabilities: %w", err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if hex, ok := strings.CutPrefix(line, "CapEff:"); ok {
+			return strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
+		}
+	}
+	return 0, errors.New("read capabilities: no CapEff line in /proc/self/status")
+}
+
+// tracefs mount points in the order in which the kernel documents them.
+var tracefsPaths = []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}
+
+// ensureTracefs mounts tracefs, which classic tracepoints need, where nothing
+// has done it yet.
+var ensureTracefs = sync.OnceValue(func() error {
+	for _, dir := range tracefsPaths {
+		if _, err := os.Stat(dir + "/events"); err == nil {
+			return nil
+		}
+	}
+	dir := tracefsPaths[0]
+	if err := unix.Mount("tracefs", dir, "tracefs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return &HostError{Need: "tracefs", Err: err,
+			Hint: "mount it: mount -t tracefs tracefs " + dir}
+	}
+	return nil
+})
+
+// newEnv reads what formatting needs to know of the machine.
+func newEnv() *event.Env {
+	users, groups := &names{file: "/etc/passwd"}, &names{file: "/etc/group"}
+	return &event.Env{BootToWall: bootToWall(), UserName: users.lookup, GroupName: groups.lookup}
+}
+
+// bootToWall is what CLOCK_REALTIME is ahead of CLOCK_BOOTTIME, in nanoseconds.
+func bootToWall() int64 {
+	var boot, wall unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil || unix.ClockGettime(unix.CLOCK_REALTIME, &wall) != nil {
+		return 0
+	}
+	return wall.Nano() - boot.Nano()
+}

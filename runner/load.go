@@ -1,0 +1,230 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/bits"
+	"os"
+	"runtime"
+	"sort"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/features"
+
+	"github.com/gadget-bpf/gadget/internal/plan"
+)
+
+// tracerMapPrefix begins the variable by which GADGET_TRACER_MAP says that its
+// programs also work with a perf event array (compat-spec §4.1).
+const tracerMapPrefix = "gadget_map_tracer_"
+
+// loaded is a gadget in the kernel, not yet attached.
+type loaded struct {
+	coll *ebpf.Collection
+	// losses by data source.
+	losses map[string]*loss
+}
+
+func (l *loaded) close() { l.coll.Close() }
+
+// load brings the plan's programs and maps into the kernel. filterMap replaces
+// the gadget's own map of mount namespaces; nil leaves its filter off.
+func load(p *plan.Plan, filterMap *ebpf.Map, o Options, log *slog.Logger) (*loaded, error) {
+	if p.Spec == nil {
+		return nil, fmt.Errorf("%w: gadgets without eBPF programs", ErrNotSupported)
+	}
+	spec, err := prepare(p, o)
+	if err != nil {
+		return nil, err
+	}
+	var opts ebpf.CollectionOptions
+	if filterMap != nil {
+		if err := installFilter(spec, filterMap); err != nil {
+			return nil, err
+		}
+		opts.MapReplacements = map[string]*ebpf.Map{plan.FilterMap: filterMap}
+	}
+
+	counting := spec.Copy()
+	if counted := addLossCounters(counting, p.Sources); len(counted) > 0 {
+		coll, err := ebpf.NewCollectionWithOptions(counting, opts)
+		if err == nil {
+			return newLoaded(coll, p.Sources, counted), nil
+		}
+		// Our own instructions must never be the reason why a gadget does not run.
+		log.Info("loading with a loss counter added did not work, trying without", "error", err)
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, opts)
+	if err != nil {
+		return nil, loadError(err, spec)
+	}
+	return newLoaded(coll, p.Sources, nil), nil
+}
+
+// prepare writes into a copy of the plan's spec what this run wants: parameters,
+// map sizes, ring buffers that this kernel has.
+func prepare(p *plan.Plan, o Options) (*ebpf.CollectionSpec, error) {
+	spec := p.Spec.Copy()
+	for i := range p.Programs {
+		prog := &p.Programs[i]
+		if err := supported(prog, spec.Programs[prog.Name]); err != nil {
+			return nil, err
+		}
+		// A disabled program's target may not exist, which load would refuse.
+		if prog.Disabled {
+			delete(spec.Programs, prog.Name)
+		}
+	}
+	if err := setParams(p, spec, o.Params); err != nil {
+		return nil, err
+	}
+	for i := range p.Maps {
+		if err := sizeMap(&p.Maps[i], spec); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range p.Sources {
+		if err := sizeRing(s.Map, spec, o.BufferSize); err != nil {
+			return nil, err
+		}
+	}
+	return spec, nil
+}
+
+// setParams writes the user's values into the object's constants.
+func setParams(p *plan.Plan, spec *ebpf.CollectionSpec, values map[string]string) error {
+	known := map[string]bool{}
+	for i := range p.Params {
+		param := &p.Params[i]
+		known[param.Key] = true
+		text, given := values[param.Key]
+		if !given {
+			text = param.Default
+		}
+		// The default of a string is what the object holds.
+		if !given && param.Type == "string" && text == "" {
+			continue
+		}
+		raw, err := param.Encode(text)
+		if err != nil {
+			return err
+		}
+		copy(spec.Variables[param.Variable].Value, raw)
+	}
+	for _, key := range sortedKeys(values) {
+		if !known[key] {
+			return fmt.Errorf("the gadget has no parameter %q", key)
+		}
+	}
+	return nil
+}
+
+// sizeMap gives a map the size that its <map>_max_entries variable says.
+func sizeMap(m *plan.Map, spec *ebpf.CollectionSpec) error {
+	if m.SizedBy == "" {
+		return nil
+	}
+	var n uint32
+	v := spec.Variables[m.SizedBy]
+	if v.Size() != 4 {
+		return fmt.Errorf("variable %s: it sizes map %s and must be a __u32", m.SizedBy, m.Name)
+	}
+	if err := v.Get(&n); err != nil {
+		return fmt.Errorf("variable %s: %w", m.SizedBy, err)
+	}
+	if n > 0 {
+		spec.Maps[m.Name].MaxEntries = n
+	}
+	return nil
+}
+
+// sizeRing gives a ring buffer our size, whatever the object says, and turns it
+// into a perf event array on kernels before 5.8, where the gadget allows it.
+func sizeRing(name string, spec *ebpf.CollectionSpec, size int) error {
+	m := spec.Maps[name]
+	if m.Type != ebpf.RingBuf {
+		return nil
+	}
+	if err := features.HaveMapType(ebpf.RingBuf); errors.Is(err, ebpf.ErrNotSupported) {
+		if _, err := spec.Types.AnyTypeByName(tracerMapPrefix + name); err != nil {
+			return &HostError{Need: "ring buffers (Linux 5.8)", Err: err,
+				Hint: "declare map " + name + " by GADGET_TRACER_MAP, which falls back to perf buffers"}
+		}
+		m.Type, m.KeySize, m.ValueSize, m.MaxEntries = ebpf.PerfEventArray, 4, 4, 0
+		m.Key, m.Value = nil, nil
+		return nil
+	}
+	if size <= 0 {
+		size = DefaultBufferSize
+	}
+	m.MaxEntries = uint32(1) << bits.Len32(uint32(max(size, os.Getpagesize())-1))
+	return nil
+}
+
+// perCPUBuffer is one CPU's share of a buffer, at least 64 KiB, in bytes.
+func perCPUBuffer(size int) int {
+	if size <= 0 {
+		size = DefaultBufferSize
+	}
+	share := max(size/runtime.NumCPU(), 64<<10)
+	return 1 << bits.Len(uint(share-1))
+}
+
+// installFilter makes the gadget use our map of mount namespaces.
+func installFilter(spec *ebpf.CollectionSpec, filterMap *ebpf.Map) error {
+	m := spec.Maps[plan.FilterMap]
+	if m.Type != ebpf.Hash || m.KeySize != 8 || m.ValueSize != 4 {
+		return fmt.Errorf("map %s: want a hash from __u64 to __u32; use the one of gadget/mntns_filter.h", plan.FilterMap)
+	}
+	m.MaxEntries, m.Flags, m.Pinning = filterMap.MaxEntries(), filterMap.Flags(), ebpf.PinNone
+	m.Key, m.Value = nil, nil
+	on := spec.Variables[plan.FilterSwitch]
+	if on == nil || on.Size() != 1 {
+		return fmt.Errorf("variable %s: not in the object; use gadget/mntns_filter.h", plan.FilterSwitch)
+	}
+	return on.Set(uint8(1))
+}
+
+func newLoaded(coll *ebpf.Collection, sources []*plan.Source, counted map[int]bool) *loaded {
+	l := &loaded{coll: coll, losses: map[string]*loss{}}
+	for i, s := range sources {
+		l.losses[s.Name] = openLoss(coll, s, i, counted[i])
+	}
+	return l
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// loadError turns what the kernel said into something to act on.
+func loadError(err error, spec *ebpf.CollectionSpec) error {
+	var ve *ebpf.VerifierError
+	if !errors.As(err, &ve) {
+		return fmt.Errorf("load gadget: %w", err)
+	}
+	name := ""
+	for _, n := range sortedPrograms(spec) {
+		// cilium/ebpf names the program only in the text of its error.
+		if strings.Contains(err.Error(), "program "+n+":") {
+			name = n
+		}
+	}
+	return newVerifierError(name, ve, err)
+}
+
+func sortedPrograms(spec *ebpf.CollectionSpec) []string {
+	names := make([]string, 0, len(spec.Programs))
+	for n := range spec.Programs {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}

@@ -1,0 +1,228 @@
+// Package pipe moves events from the kernel to a writer: one loop per data
+// source, written in the order it runs.
+//
+//	Reader ─► zero padding ─► container look-up ─► filter ─► Encoder ─► Output
+//	                               │ not known yet
+//	                               └─► HoldBack, in order per mount namespace
+//
+// The loop allocates nothing per event and hands nothing to another goroutine.
+package pipe
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/runner/container"
+)
+
+// flushSize is how much text is gathered while more events wait: one write per
+// event costs more than making its text.
+const flushSize = 64 << 10
+
+// ErrEnough ends a loop whose output has had as many events as were asked for.
+var ErrEnough = errors.New("event limit reached")
+
+// Output is the writer that all data sources of a run share. Its methods may be
+// called from any goroutine.
+type Output struct {
+	mu  sync.Mutex
+	w   io.Writer
+	err error
+	// left counts down when there is a limit.
+	left  atomic.Int64
+	limit bool
+}
+
+// NewOutput writes to w, at most limit events of all data sources together; 0 is
+// no limit.
+func NewOutput(w io.Writer, limit uint64) *Output {
+	o := &Output{w: w, limit: limit > 0}
+	o.left.Store(int64(limit))
+	return o
+}
+
+// take asks for leave to write one more event.
+func (o *Output) take() bool {
+	return !o.limit || o.left.Add(-1) >= 0
+}
+
+// write writes whole events. After the first error it writes no more.
+func (o *Output) write(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		_, o.err = o.w.Write(p)
+	}
+	return o.err
+}
+
+// Source is a data source on its way through the pipe: its settings, and its
+// counters, which may be read at any time.
+type Source struct {
+	Layout  *event.Layout
+	Encoder event.Encoder
+	// Filter keeps the events for which it is true; nil keeps all.
+	Filter func(*event.Record) bool
+	// Hold knows containers and keeps back the events whose container is not
+	// known yet; nil when the data source has no mount namespace.
+	Hold *HoldBack
+
+	Delivered, Filtered atomic.Uint64
+}
+
+// Stream is the loop of a data source that is a stream of events.
+type Stream struct {
+	*Source
+	reader *Reader
+	out    *Output
+	buf    []byte
+	// padded is room for samples shorter than the struct.
+	padded []byte
+	rec    event.Record
+}
+
+// NewStream makes the loop; nothing is read before Run.
+func NewStream(src *Source, reader *Reader, out *Output) *Stream {
+	return &Stream{
+		Source: src, reader: reader, out: out,
+		buf:    make([]byte, 0, flushSize+16<<10),
+		padded: make([]byte, src.Layout.Size),
+	}
+}
+
+// Run reads and writes events until the reader is drained, the output has had
+// enough ([ErrEnough]) or cannot be written.
+func (s *Stream) Run() error {
+	s.buf = s.Encoder.Begin(s.buf)
+	if err := s.flush(); err != nil {
+		return err
+	}
+	for {
+		s.reader.SetPatience(s.patience())
+		err := s.burst()
+		if err == nil || errors.Is(err, ErrIdle) {
+			err = s.release(false)
+		}
+		if err == nil {
+			err = s.flush()
+		}
+		if errors.Is(err, ErrDrained) || errors.Is(err, ErrEnough) {
+			return s.finish(err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// burst handles events until none is waiting or there is a buffer full of text.
+func (s *Stream) burst() error {
+	for {
+		raw, more, err := s.reader.Next()
+		if err != nil {
+			return err
+		}
+		if err := s.event(raw); err != nil {
+			return err
+		}
+		if !more || len(s.buf) >= flushSize {
+			return nil
+		}
+	}
+}
+
+// event takes one sample through the pipe.
+func (s *Stream) event(raw []byte) error {
+	if len(raw) < len(s.padded) {
+		n := copy(s.padded, raw)
+		clear(s.padded[n:])
+		raw = s.padded
+	}
+	s.rec.Raw, s.rec.Container = raw, nil
+	if s.Hold != nil {
+		c, verdict := s.Hold.Look(raw)
+		switch verdict {
+		case container.Drop:
+			s.Filtered.Add(1)
+			return nil
+		case container.Wait:
+			return s.hold()
+		}
+		s.rec.Container = c
+	}
+	return s.emit()
+}
+
+// hold keeps the bounds of the hold-back after it has taken an event.
+func (s *Stream) hold() error {
+	switch {
+	case s.Hold.Full():
+		return s.release(true)
+	case s.Hold.Due():
+		return s.release(false)
+	}
+	return nil
+}
+
+// emit filters and encodes the current record.
+func (s *Stream) emit() error {
+	if s.Filter != nil && !s.Filter(&s.rec) {
+		s.Filtered.Add(1)
+		return nil
+	}
+	if !s.out.take() {
+		return ErrEnough
+	}
+	s.Delivered.Add(1)
+	s.buf = s.Encoder.Append(s.buf, &s.rec)
+	return nil
+}
+
+// release emits what the hold-back no longer needs to keep; all of it at the end.
+func (s *Stream) release(all bool) error {
+	if s.Hold == nil || s.Hold.Empty() {
+		return nil
+	}
+	return s.Hold.Release(all, s.emitHeld)
+}
+
+func (s *Stream) emitHeld(raw []byte, c *event.Container) error {
+	s.rec.Raw, s.rec.Container = raw, c
+	return s.emit()
+}
+
+// patience is how long the loop may sleep: shorter while events are held back.
+func (s *Stream) patience() time.Duration {
+	if s.Hold == nil || s.Hold.Empty() {
+		return 0
+	}
+	return 5 * time.Millisecond
+}
+
+func (s *Stream) flush() error {
+	err := s.out.write(s.buf)
+	s.buf = s.buf[:0]
+	return err
+}
+
+// finish delivers what is left: everything held back, then the encoder's end.
+func (s *Stream) finish(cause error) error {
+	if err := s.release(true); err != nil && !errors.Is(err, ErrEnough) {
+		return err
+	}
+	s.buf = s.Encoder.End(s.buf)
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if errors.Is(cause, ErrDrained) {
+		return nil
+	}
+	return cause
+}
