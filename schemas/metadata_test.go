@@ -145,6 +145,7 @@ func TestMetadataProblems(t *testing.T) {
 		{"text for file", "just text\n", `1:1: error: gadget.yaml must be a map of keys and values, not a single value`},
 		{"legacy", "gadgetParams: {iface: {key: iface}}\n", `1:1: warning: gadgetParams is a key of old files and has no effect`},
 		{"documents", "name: a\n---\nname: b\n", `3:1: warning: only the first document`},
+		{"broken document", "name: a\n---\nb: c: d\n", `1:1: warning: only the first document of the file is read, and the rest is broken (g.yaml:3:5: error: a second`},
 		{"map key", "datasources: {[a]: b}\n", `a key in datasources must be text, not a list`},
 		{"bad merge", "name: x\nprograms:\n  p:\n    <<: text\n", `what is merged into program "p" must be a map`},
 		{"patch", "params: {custom: {a: {patch: text}}}\n", `patch of parameter "a" must be a map of keys and values`},

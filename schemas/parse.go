@@ -22,7 +22,13 @@ func ParseMetadata(file string, src []byte) (*Metadata, []Problem, error) {
 	r := &reader{file: file}
 	roots, err := r.documents(src, 2)
 	if err != nil {
-		return nil, nil, err
+		// What stands behind the first document was never read by anyone.
+		first, firstErr := r.documents(src, 1)
+		if firstErr != nil || len(first) == 0 {
+			return nil, nil, err
+		}
+		roots = first
+		r.report(Warning, first[0], err.Error(), "only the first document of the file is read, and the rest is broken")
 	}
 	m := &Metadata{
 		Annotations:   map[string]string{},
