@@ -42,7 +42,7 @@ TIMEOUT     ?= 20m
 demo: ## Show it: build, start containers, trace what they run
 	.ci/packages demo
 	$(MAKE) --no-print-directory build
-	$(GO) run ./internal/demo bin/gadget
+	docs/demo.sh bin/gadget
 
 .PHONY: install
 install: build ## Install the binary and shell completions below PREFIX (/usr/local)
