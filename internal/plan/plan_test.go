@@ -1,0 +1,241 @@
+package plan_test
+
+import (
+	"bytes"
+	"debug/elf"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/internal/gadgettest"
+	"github.com/gadget-bpf/gadget/internal/plan"
+	"github.com/gadget-bpf/gadget/schemas"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+const everything = "testdata/everything"
+
+// TestEverything compares the whole plan of a gadget that has one of everything.
+func TestEverything(t *testing.T) {
+	p := gadgettest.Plan(t, everything)
+	got := describe(p)
+	golden := everything + "/plan.golden"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("plan changed (-want +got), -update accepts it:\n%s", diff)
+	}
+	if again := describe(gadgettest.Plan(t, everything)); again != got {
+		t.Error("the same object gave two plans")
+	}
+}
+
+// describe prints what a plan says, without numbers that depend on the compiler.
+func describe(p *plan.Plan) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "license %s, filters containers: %v\n", p.License, p.FiltersContainers)
+	for _, s := range p.Sources {
+		l := s.Layout
+		fmt.Fprintf(&b, "\nsource %s: struct %s of %d bytes through %s, lost in %q\n", s.Name, s.Struct, l.Size, s.Map, s.Lost)
+		fmt.Fprintf(&b, "keys: mntns %s, netns %s, time %s\n", name(l.MntNS), name(l.NetNS), name(l.Time))
+		for i := range l.Fields {
+			describeField(&b, &l.Fields[i])
+		}
+	}
+	b.WriteString("\n")
+	for _, x := range p.Params {
+		fmt.Fprintf(&b, "param --%s sets %s, %s of %d bytes, default %q: %s\n", x.Key, x.Variable, x.Type, x.Size, x.Default, x.Description)
+	}
+	for _, x := range p.Programs {
+		fmt.Fprintf(&b, "program %s SEC(%q) %s at %q, disabled: %v\n", x.Name, x.Section, x.Type, x.Hook, x.Disabled)
+	}
+	for _, x := range p.Maps {
+		if strings.HasPrefix(x.Name, ".") {
+			continue
+		}
+		fmt.Fprintf(&b, "map %s %s %d→%d ×%d = %d bytes, per CPU: %v, sized by %q\n", x.Name, x.Type, x.KeySize, x.ValueSize, x.MaxEntries, x.Bytes, x.PerCPU, x.SizedBy)
+	}
+	return b.String()
+}
+
+func name(f *event.Field) string {
+	if f == nil {
+		return "none"
+	}
+	return f.Name
+}
+
+func describeField(b *strings.Builder, f *event.Field) {
+	c := f.Column
+	fmt.Fprintf(b, "  %-28s kind %-2d @%d+%d", f.Name, f.Kind, f.Offset, f.Size)
+	if f.Count > 0 {
+		fmt.Fprintf(b, " ×%d", f.Count)
+	}
+	fmt.Fprintf(b, " order %d width %d/%d/%d", f.Order, c.Width, c.MinWidth, c.MaxWidth)
+	flags := []struct {
+		word string
+		set  bool
+	}{{"hidden", f.Hidden}, {"nojson", f.SkipJSON}, {"right", c.Right}, {"hex", c.Hex}, {"len", f.HasLen}}
+	for _, fl := range flags {
+		if fl.set {
+			b.WriteString(" " + fl.word)
+		}
+	}
+	if c.Title != "" {
+		fmt.Fprintf(b, " title %q", c.Title)
+	}
+	if f.Enum != nil {
+		fmt.Fprintf(b, " enum %v", f.Enum.Values)
+	}
+	b.WriteString("\n")
+}
+
+func TestParamEncode(t *testing.T) {
+	params := map[string]*plan.Param{}
+	p := gadgettest.Plan(t, everything)
+	for i := range p.Params {
+		params[p.Params[i].Key] = &p.Params[i]
+	}
+	tests := []struct {
+		key, text string
+		want      []byte
+		wantErr   string
+	}{
+		{key: "verbose", text: "true", want: []byte{1}},
+		{key: "verbose", text: "maybe", wantErr: `--verbose: "maybe" is not true or false`},
+		{key: "level", text: "-7", want: []byte{0xf9, 0xff}},
+		{key: "level", text: "32768", wantErr: `--level: "32768" is not a whole number from -32768 to 32767`},
+		{key: "pid", text: "0x10", want: []byte{16, 0, 0, 0}},
+		{key: "pid", text: "-1", wantErr: `--pid: "-1" is not a whole number from 0 to 4294967295`},
+		{key: "prefix", text: "abc", want: []byte("abc\x00\x00\x00\x00\x00")},
+		{key: "prefix", text: "far too long", wantErr: `--prefix: "far too long" is longer than 8 bytes`},
+		{key: "address", text: "192.0.2.1", want: append(append([]byte{192, 0, 2, 1}, make([]byte, 12)...), append([]byte{4}, make([]byte, 15)...)...)},
+		{key: "address", text: "host", wantErr: `--address: "host" is not an IPv4 or IPv6 address`},
+		{key: "ratio_min", text: "x", wantErr: `--ratio_min: "x" is not a number`},
+		{key: "ratio_min", text: "1", want: []byte{0, 0, 0, 0, 0, 0, 0xf0, 0x3f}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.key+" "+tt.text, func(t *testing.T) {
+			got, err := params[tt.key].Encode(tt.text)
+			if tt.wantErr != "" {
+				if err == nil || err.Error() != tt.wantErr {
+					t.Errorf("error %v, want %s", err, tt.wantErr)
+				}
+				return
+			}
+			if err != nil || !bytes.Equal(got, tt.want) {
+				t.Errorf("% x (%v), want % x", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// TestBroken changes one thing of a good object or its metadata at a time.
+func TestBroken(t *testing.T) {
+	object := gadgettest.Object(t, everything)
+	rename := func(from, to string) []byte {
+		if len(from) != len(to) || !bytes.Contains(object, []byte(from)) {
+			t.Fatalf("cannot rename %s", from)
+		}
+		return bytes.ReplaceAll(object, []byte(from), []byte(to))
+	}
+	source := func(annotations map[string]string) *schemas.Metadata {
+		return &schemas.Metadata{DataSources: map[string]schemas.DataSource{"everything": {Annotations: annotations}}}
+	}
+	tests := []struct {
+		name   string
+		object []byte
+		md     *schemas.Metadata
+		want   string
+	}{
+		{"empty", []byte{}, nil, "read eBPF object"},
+		{"not an ELF", []byte("#!/bin/sh\necho hello\n"), nil, "read eBPF object"},
+		{"cut off", object[:len(object)/2], nil, "read eBPF object"},
+		{"no such map", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___evints___event"), nil,
+			`GADGET_TRACER everything: no map "evints" in the object`},
+		{"map of a wrong type", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___starts___event"), nil,
+			`GADGET_TRACER everything: map "starts" is Hash; it must be a ring buffer or a perf event array`},
+		{"no such struct", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___events___evint"), nil,
+			`GADGET_TRACER everything: no struct "evint" in the object's BTF`},
+		{"too few parts", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___events_a_event"), nil,
+			"want name, map and struct"},
+		{"no such variable", rename("gadget_param_verbose", "gadget_param_verbase"), nil,
+			"GADGET_PARAM verbase: no variable of that name"},
+		{"rest length", object, source(map[string]string{"ebpf.rest.name": "x", "ebpf.rest.len": "nowhere"}),
+			`annotation ebpf.rest.len: "nowhere" must name a __u32 member`},
+		{"rest format", object, source(map[string]string{"ebpf.rest.name": "x", "ebpf.rest.format": "png"}),
+			`annotation ebpf.rest.format: "png" is not one of bytes, string, args`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := plan.New(tt.object, tt.md)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestNoMetadata plans an object alone, as images without gadget.yaml are run.
+func TestNoMetadata(t *testing.T) {
+	p, err := plan.New(gadgettest.Object(t, everything), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := p.Source("everything"); s == nil || s.Layout.Field("proc.comm") == nil {
+		t.Error("no layout without metadata")
+	}
+	if p, err = plan.New(nil, nil); err != nil || len(p.Sources) != 0 {
+		t.Errorf("empty gadget: %+v, %v", p, err)
+	}
+}
+
+// FuzzNew mutates an object: whatever comes must be refused or planned, and
+// layouts stay within their struct.
+func FuzzNew(f *testing.F) {
+	object := gadgettest.Object(f, everything)
+	f.Add(object)
+	if file, err := elf.NewFile(bytes.NewReader(object)); err == nil {
+		for _, s := range file.Sections {
+			if s.Name == ".BTF" {
+				broken := bytes.Clone(object)
+				broken[s.Offset+40] ^= 0xff
+				f.Add(broken)
+			}
+		}
+	}
+	md := gadgettest.Metadata(f, everything)
+	f.Fuzz(func(t *testing.T, object []byte) {
+		p, err := plan.New(object, md)
+		if err != nil {
+			return
+		}
+		for _, s := range p.Sources {
+			for i := range s.Layout.Fields {
+				fd := &s.Layout.Fields[i]
+				if fd.Offset < 0 || fd.Size < 0 || fd.Kind < event.RestBytes && fd.Offset+fd.Size > s.Layout.Size {
+					t.Errorf("%s: %d+%d lies outside of %d bytes", fd.Name, fd.Offset, fd.Size, s.Layout.Size)
+				}
+			}
+		}
+		for _, m := range p.Maps {
+			if m.Type == ebpf.UnspecifiedMap {
+				t.Errorf("map %s has no type", m.Name)
+			}
+		}
+	})
+}
