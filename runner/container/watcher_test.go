@@ -1,0 +1,352 @@
+package container
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+
+	"github.com/gadget-bpf/gadget/internal/testengine"
+)
+
+// startWatcher starts a watcher for the test; with filter it gets a filter map.
+func startWatcher(t *testing.T, o Options, filter bool) *Watcher {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("eBPF needs root")
+	}
+	if err := rlimit.RemoveMemlock(); err != nil {
+		t.Fatal(err)
+	}
+	if filter {
+		m, err := NewFilterMap()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Close() })
+		o.FilterMap = m
+	}
+	if o.Notice == nil {
+		o.Notice = func(text string) { t.Errorf("notice: %s", text) }
+	}
+	w, err := Start(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		start := time.Now()
+		if err := w.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		if d := time.Since(start); d > 50*time.Millisecond {
+			t.Errorf("close took %v", d)
+		} else {
+			t.Logf("close took %v", d)
+		}
+	})
+	return w
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
+
+// filtered returns the mount namespaces in the filter.
+func filtered(t *testing.T, m *ebpf.Map) []uint64 {
+	t.Helper()
+	var list []uint64
+	var number uint64
+	var one uint32
+	entries := m.Iterate()
+	for entries.Next(&number, &one) {
+		list = append(list, number)
+	}
+	if err := entries.Err(); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// hold starts a container that lives until the returned function is called.
+func hold(t *testing.T, d *testengine.Docker, options ...string) (stop func()) {
+	t.Helper()
+	id := d.Run(t, append([]string{"--detach", "--rm"}, options...), "sleep", "1000")
+	return func() { d.Do(t, "kill", id) }
+}
+
+// count counts events by container and file.
+func count(list []caught) map[string]int {
+	n := map[string]int{}
+	for _, c := range list {
+		name := "-"
+		if c.container != nil {
+			name = c.container.Name
+		}
+		n[name+" "+c.file()]++
+	}
+	return n
+}
+
+func TestDockerContainers(t *testing.T) {
+	d := testengine.StartDocker(t)
+	t.Setenv("DOCKER_HOST", d.Host())
+	t.Run("first exec", func(t *testing.T) { testFirstExec(t, d) })
+	t.Run("existing", func(t *testing.T) { testExisting(t, d) })
+	t.Run("selector", func(t *testing.T) { testSelector(t, d) })
+	t.Run("host and selector", func(t *testing.T) { testHostAndSelector(t, d) })
+	t.Run("private mounts of the host", func(t *testing.T) { testHostNamespaces(t, d) })
+	t.Run("reused numbers", func(t *testing.T) { testReusedNumbers(t, d) })
+	t.Run("restart", func(t *testing.T) { testRestart(t, d) })
+}
+
+// The first exec of every container is caught and named, five starting at a time.
+func testFirstExec(t *testing.T, d *testengine.Docker) {
+	w := startWatcher(t, Options{}, true)
+	execs := startExecs(t, w.opts.FilterMap)
+
+	const containers = 20
+	var running sync.WaitGroup
+	slots := make(chan struct{}, 5)
+	for i := range containers {
+		running.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			name := fmt.Sprintf("first-%d", i)
+			if out, err := d.RunCommand([]string{"--rm", "--name", name}, "true").CombinedOutput(); err != nil {
+				t.Errorf("%s: %v: %s", name, err, out)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { running.Wait(); close(done) }()
+	var list []caught
+	for waiting := true; waiting; {
+		select {
+		case <-done:
+			waiting = false
+		default:
+		}
+		list = append(list, execs.catch(t, w.Table(), 20*time.Millisecond)...)
+	}
+
+	got, numbers, longest := count(list), map[uint64]bool{}, time.Duration(0)
+	for i := range containers {
+		if n := got[fmt.Sprintf("first-%d /bin/true", i)]; n != 1 {
+			t.Errorf("first-%d: %d of 1 first execs", i, n)
+		}
+	}
+	for _, c := range list {
+		switch {
+		case c.container == nil:
+			t.Errorf("exec of %s by the host", c.file())
+		case c.file() == "/bin/true":
+			numbers[c.MntNS] = true
+			longest = max(longest, c.waited)
+		}
+	}
+	t.Logf("%d execs in %d namespace numbers, the longest waited %v", len(list), len(numbers), longest)
+}
+
+// What runs already is known soon, and in the filter at once.
+func testExisting(t *testing.T, d *testengine.Docker) {
+	defer hold(t, d, "--name", "existing", "--label", "app=shop")()
+	w := startWatcher(t, Options{}, true)
+	if len(filtered(t, w.opts.FilterMap)) == 0 {
+		t.Error("the filter is empty after start")
+	}
+	start := time.Now()
+	eventually(t, "one container", func() bool { return w.Table().Matches() == 1 })
+	t.Logf("named %v after start", time.Since(start))
+
+	c := w.Table().Containers()[0]
+	if c.Name != "existing" || c.Image != testengine.Image || c.Runtime != "docker" || c.Labels["app"] != "shop" {
+		t.Errorf("got %+v", c)
+	}
+	want := d.Do(t, "inspect", "--format", "{{.Id}} {{.State.Pid}} {{.State.StartedAt}}", "existing")
+	fields := strings.Fields(want)
+	if got := fmt.Sprint(c.ID, " ", c.PID); got != fields[0]+" "+fields[1] {
+		t.Errorf("got %s, docker says %s", got, want)
+	}
+	started, err := time.Parse(time.RFC3339Nano, fields[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := time.Unix(0, c.StartedAt).Sub(started).Abs(); diff > time.Second {
+		t.Errorf("started %v apart from what docker says", diff)
+	}
+	if !strings.Contains(c.CgroupPath, c.ID) || c.CgroupID == 0 || c.NetNS == 0 || c.HostNetwork {
+		t.Errorf("got %+v", c)
+	}
+	if _, state := w.Table().Lookup(c.MntNS, 0); state != Known {
+		t.Errorf("state is %v", state)
+	}
+	execs := startExecs(t, w.opts.FilterMap)
+	d.Do(t, "exec", "existing", "ls")
+	if n := count(execs.catch(t, w.Table(), 50*time.Millisecond))["existing /bin/ls"]; n != 1 {
+		t.Errorf("%d of 1 execs by docker exec", n)
+	}
+}
+
+// A selector chooses containers that start later, and no others.
+func testSelector(t *testing.T, d *testengine.Docker) {
+	defer hold(t, d, "--name", "web-old")()
+	defer hold(t, d, "--name", "db-old")()
+	names, err := ParsePatterns("web*,!web-3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := startWatcher(t, Options{Selector: Selector{Name: names}}, true)
+	execs := startExecs(t, w.opts.FilterMap)
+	eventually(t, "one match", func() bool { return w.Table().Matches() == 1 })
+	for _, name := range []string{"web-1", "db-1", "web-2", "web-3", "other"} {
+		d.Run(t, []string{"--rm", "--name", name}, "true")
+	}
+	d.Do(t, "exec", "web-old", "ls")
+	d.Do(t, "exec", "db-old", "ls")
+	got := count(execs.catch(t, w.Table(), 50*time.Millisecond))
+	for _, key := range []string{"web-1 /bin/true", "web-2 /bin/true", "web-old /bin/ls"} {
+		if got[key] != 1 {
+			t.Errorf("%s: %d of 1", key, got[key])
+		}
+	}
+	for key, n := range got {
+		if !strings.HasPrefix(key, "web-") || strings.HasPrefix(key, "web-3") {
+			t.Errorf("%s: %d of 0", key, n)
+		}
+	}
+	want := w.Table().Containers()
+	eventually(t, "only the match in the filter", func() bool {
+		f := filtered(t, w.opts.FilterMap)
+		return len(want) == 1 && len(f) == 1 && f[0] == want[0].MntNS
+	})
+}
+
+// With a selector, --host adds the host's processes to the matching containers.
+func testHostAndSelector(t *testing.T, d *testengine.Docker) {
+	w := startWatcher(t, Options{Host: true, Selector: Selector{Name: Patterns{"web"}}}, true)
+	execs := startExecs(t, w.opts.FilterMap)
+	d.Run(t, []string{"--rm", "--name", "web"}, "true")
+	d.Run(t, []string{"--rm", "--name", "db"}, "true")
+	run(t, "/bin/true")
+	run(t, "unshare", "--mount", "/bin/ls", "/dev/null")
+	list := execs.catch(t, w.Table(), 50*time.Millisecond)
+	host, web := 0, 0
+	for _, c := range list {
+		switch {
+		case c.container != nil && c.container.Name == "db":
+			t.Errorf("%s of db", c.file())
+		case c.container != nil && c.container.Name == "web" && c.file() == "/bin/true":
+			web++
+		case c.container == nil && (c.file() == "/bin/true" || c.file() == "/bin/ls"):
+			host++
+		}
+	}
+	if web != 1 || host != 2 {
+		t.Errorf("%d of 1 execs of web, %d of 2 of the host", web, host)
+	}
+}
+
+func run(t *testing.T, command ...string) {
+	t.Helper()
+	if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v: %s", command, err, out)
+	}
+}
+
+// A mount namespace alone does not make a container.
+func testHostNamespaces(t *testing.T, d *testengine.Docker) {
+	w := startWatcher(t, Options{}, true)
+	execs := startExecs(t, w.opts.FilterMap)
+	run(t, "unshare", "--mount", "/bin/true")
+	run(t, "unshare", "--mount", "--fork", "/bin/true")
+	run(t, "unshare", "--mount", "--fork", "/bin/sh", "-c", "/bin/true; /bin/sleep 0.3; /bin/true")
+	run(t, "/bin/true")
+	if list := execs.catch(t, w.Table(), 50*time.Millisecond); len(list) > 0 {
+		t.Errorf("%d of 0 execs: %v", len(list), count(list))
+	}
+	if f := filtered(t, w.opts.FilterMap); len(f) > 0 {
+		eventually(t, "an empty filter", func() bool { return len(filtered(t, w.opts.FilterMap)) == 0 })
+	}
+	// Inside a container it belongs to the container.
+	defer hold(t, d, "--name", "nest", "--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined")()
+	d.Do(t, "exec", "nest", "unshare", "-m", "ls")
+	nested := 0
+	for _, c := range execs.catch(t, w.Table(), 50*time.Millisecond) {
+		if c.container == nil || c.container.Name != "nest" {
+			t.Errorf("%s is not in the container", c.file())
+		} else if c.MntNS != c.container.MntNS {
+			nested++
+		}
+	}
+	if nested != 1 {
+		t.Errorf("%d of 1 execs in a namespace below the container's", nested)
+	}
+}
+
+// Events of a container keep its name when its number belongs to another one.
+func testReusedNumbers(t *testing.T, d *testengine.Docker) {
+	w := startWatcher(t, Options{}, true)
+	execs := startExecs(t, w.opts.FilterMap)
+	const containers = 12
+	for i := range containers {
+		d.Run(t, []string{"--rm", "--name", fmt.Sprintf("reuse-%d", i)}, fmt.Sprintf("/bin/%s", applet(i)))
+	}
+	// Read only now that all of them are gone: the time has to tell.
+	list := execs.catch(t, w.Table(), 50*time.Millisecond)
+	numbers := map[uint64]bool{}
+	for i := range containers {
+		key := fmt.Sprintf("reuse-%d /bin/%s", i, applet(i))
+		if n := count(list)[key]; n != 1 {
+			t.Errorf("%s: %d of 1", key, n)
+		}
+	}
+	for _, c := range list {
+		numbers[c.MntNS] = true
+	}
+	if len(numbers) == containers {
+		t.Error("no number was reused: this test shows nothing")
+	}
+	t.Logf("%d containers had %d numbers", containers, len(numbers))
+}
+
+func applet(i int) string { return []string{"true", "ls", "id", "echo"}[i%4] }
+
+// A container that is started again is the same one with another process.
+func testRestart(t *testing.T, d *testengine.Docker) {
+	w := startWatcher(t, Options{}, true)
+	d.Do(t, "create", "--name", "again", "--network=none", testengine.Image, "sleep", "1000")
+	defer d.Do(t, "rm", "--force", "again")
+	var pids []uint32
+	for range 2 {
+		d.Do(t, "start", "again")
+		eventually(t, "it runs", func() bool { return w.Table().Matches() == 1 })
+		c := w.Table().Containers()[0]
+		if c.Name != "again" {
+			t.Errorf("name is %q", c.Name)
+		}
+		if want := d.Do(t, "inspect", "--format", "{{.State.Pid}}", "again"); fmt.Sprint(c.PID) != want {
+			t.Errorf("process is %d, docker says %s", c.PID, want)
+		}
+		pids = append(pids, c.PID)
+		d.Do(t, "kill", "again")
+		eventually(t, "it is gone", func() bool { return w.Table().Matches() == 0 })
+	}
+	if pids[0] == pids[1] {
+		t.Errorf("both had process %d", pids[0])
+	}
+}
