@@ -42,20 +42,19 @@ func openLoss(coll *ebpf.Collection, s *plan.Source, index int, counted bool) *l
 	return &loss{unknown: true}
 }
 
-// read returns how many events were lost since the last read and in all.
-func (l *loss) read() (n, total uint64, err error) {
+// read brings total up to date.
+func (l *loss) read() error {
 	if l.m == nil {
-		return 0, l.total, nil
+		return nil
 	}
 	if err := l.m.Lookup(l.key, &l.perCPU); err != nil {
-		return 0, l.total, fmt.Errorf("read map %s: %w", l.m, err)
+		return fmt.Errorf("read map %s: %w", l.m, err)
 	}
-	var sum uint64
+	l.total = 0
 	for _, v := range l.perCPU {
-		sum += v
+		l.total += v
 	}
-	n, l.total = sum-l.total, sum
-	return n, sum, nil
+	return nil
 }
 
 // addLossCounters gives a counter to every data source without one, by sending

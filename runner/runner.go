@@ -138,6 +138,8 @@ type source struct {
 	pipe   *pipe.Source
 	reader *pipe.Reader
 	loss   *loss
+	// reported is how many losses Options.Lost has been told of.
+	reported uint64
 }
 
 // start does everything up to the moment when events are captured.
@@ -253,15 +255,19 @@ func (r *run) watchLosses(ctx context.Context) {
 // reportLosses calls Options.Lost for what was lost since the last call.
 func (r *run) reportLosses() {
 	for _, s := range r.sources {
-		n, total, err := s.loss.read()
-		if err != nil {
+		if err := s.loss.read(); err != nil {
 			r.log.Warn("read lost events", "source", s.Name, "error", err)
 		}
-		if n > 0 && r.opts.Lost != nil {
+		total := s.lost()
+		if n := total - s.reported; n > 0 && r.opts.Lost != nil {
 			r.opts.Lost(s.Name, n, total)
 		}
+		s.reported = total
 	}
 }
+
+// lost is how many events have been lost so far, in the kernel and in a perf buffer.
+func (s *source) lost() uint64 { return s.loss.total + s.reader.Lost() }
 
 func (r *run) report() *Report {
 	rep := &Report{}
@@ -269,7 +275,7 @@ func (r *run) report() *Report {
 		rep.Sources = append(rep.Sources, SourceReport{
 			Name:      s.Name,
 			Delivered: s.pipe.Delivered.Load(), Filtered: s.pipe.Filtered.Load(),
-			Lost: s.loss.total + s.reader.Lost(), LossUnknown: s.loss.unknown,
+			Lost: s.lost(), LossUnknown: s.loss.unknown,
 		})
 	}
 	return rep

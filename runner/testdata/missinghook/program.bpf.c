@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0
+// A tracepoint that no kernel has.
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+
+#include <gadget/buffer.h>
+#include <gadget/macros.h>
+#include <gadget/types.h>
+
+struct event {
+	__u64 value;
+};
+
+GADGET_TRACER_MAP(events, 1024 * 256);
+GADGET_TRACER(missinghook, events, event);
+
+SEC("tracepoint/syscalls/sys_enter_teleport")
+int never(void *ctx)
+{
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
