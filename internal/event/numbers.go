@@ -64,10 +64,12 @@ func AppendDuration(dst []byte, ns uint64) []byte {
 // appendNine appends n < 1e9 as nine digits.
 func appendNine(dst []byte, n uint32) []byte {
 	var digits [9]byte
-	for i := len(digits) - 1; i >= 0; i-- {
-		digits[i] = byte('0' + n%10)
-		n /= 10
+	for i := 7; i > 0; i -= 2 {
+		two := n % 100
+		n /= 100
+		digits[i], digits[i+1] = byte('0'+two/10), byte('0'+two%10)
 	}
+	digits[0] = byte('0' + n)
 	return append(dst, digits[:]...)
 }
 

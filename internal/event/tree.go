@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -62,7 +63,8 @@ type op struct {
 type how uint8
 
 const (
-	asNumber how = iota // digits, true, false
+	asUint   how = iota // digits
+	asNumber            // digits, true, false
 	asFloat             // digits or null
 	asArray
 	asBytes  // quoted, a view on the record
@@ -90,6 +92,9 @@ func newOp(literal string, f *Field) op {
 	switch f.Class() {
 	case Boolean, Signed, Unsigned:
 		o.how = asNumber
+		if f.numeric() && f.Class() == Unsigned {
+			o.how = asUint
+		}
 	case Floating:
 		o.how = asFloat
 	}
@@ -121,6 +126,14 @@ func (p *program) append(dst []byte, rec *Record) []byte {
 	for i := range p.ops {
 		o := &p.ops[i]
 		dst = append(dst, o.literal...)
+		if o.how == asUint { // most fields are, and a call costs more than the work
+			if v := load(rec.Raw, o.offset, o.width); v < 10 {
+				dst = append(dst, byte('0'+v))
+			} else {
+				dst = strconv.AppendUint(dst, v, 10)
+			}
+			continue
+		}
 		dst = p.value(dst, o, rec)
 	}
 	return append(dst, p.tail...)
@@ -130,7 +143,7 @@ func (p *program) value(dst []byte, o *op, rec *Record) []byte {
 	switch o.how {
 	case asRun:
 		return append(dst, p.cache.of(p, rec.Container)[o.part]...)
-	case asNumber:
+	case asUint, asNumber:
 		if o.field.Kind == FromContainer {
 			return p.text.Append(dst, o.field, rec)
 		}
