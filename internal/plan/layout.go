@@ -13,21 +13,31 @@ import (
 // maxFields bounds what a hostile object can make us build.
 const maxFields = 4096
 
-// layout compiles the layout of a data source from its event struct and what
-// gadget.yaml says of it.
-func (p *Plan) layout(source, structName string) (*event.Layout, error) {
-	var st *btf.Struct
-	if err := p.Spec.Types.TypeByName(structName, &st); err != nil {
-		return nil, fmt.Errorf("no struct %q in the object's BTF", structName)
-	}
+// part is one of the structs that make up a row.
+type part struct {
+	typ *btf.Struct
+	// offset at which it begins in the row.
+	offset int
+	// role is a tag for all its fields, "" for none.
+	role string
+}
+
+// layout compiles the layout of a data source from its structs, one after the
+// other, and what gadget.yaml says of it.
+func (p *Plan) layout(source string, parts ...part) (*event.Layout, error) {
 	b := &layoutBuilder{
 		meta:   p.Metadata.DataSources[strings.ToLower(source)],
-		layout: &event.Layout{Name: source, Size: int(st.Size)},
+		layout: &event.Layout{Name: source},
 		seen:   map[string]bool{},
 		mntNS:  -1, netNS: -1, time: -1,
 	}
 	b.layout.Annotations = b.meta.Annotations
-	b.members("", st.Members, 0, structName)
+	for _, part := range parts {
+		b.role = part.role
+		b.members("", part.typ.Members, part.offset, part.typ.Name)
+		b.layout.Size = part.offset + int(part.typ.Size)
+	}
+	b.role = ""
 	if err := b.rest(); err != nil {
 		return nil, err
 	}
@@ -40,6 +50,15 @@ func (p *Plan) layout(source, structName string) (*event.Layout, error) {
 	return b.finish(), nil
 }
 
+// structNamed finds the struct that a macro names.
+func (p *Plan) structNamed(name string) (*btf.Struct, error) {
+	var st *btf.Struct
+	if err := p.Spec.Types.TypeByName(name, &st); err != nil {
+		return nil, fmt.Errorf("no struct %q in the object's BTF", name)
+	}
+	return st, nil
+}
+
 // layoutBuilder collects the fields of one data source.
 type layoutBuilder struct {
 	meta   schemas.DataSource
@@ -48,7 +67,9 @@ type layoutBuilder struct {
 	// Indexes into layout.Fields, -1 when there is none: the slice may move
 	// while it grows.
 	mntNS, netNS, time int
-	err                error
+	// role is a tag for the fields being added.
+	role string
+	err  error
 }
 
 // add appends a field after those before it. A name that exists already is the
@@ -62,6 +83,9 @@ func (b *layoutBuilder) add(f event.Field, template string) int {
 		return -1
 	}
 	b.seen[f.Name] = true
+	if b.role != "" {
+		f.Tags = append(f.Tags, b.role)
+	}
 	b.configure(&f, template)
 	b.layout.Fields = append(b.layout.Fields, f)
 	return len(b.layout.Fields) - 1

@@ -17,7 +17,12 @@ import (
 const (
 	tracerPrefix = "gadget_tracer_"
 	paramPrefix  = "gadget_param_"
-	separator    = "___"
+	iterPrefix   = "gadget_iter_"
+	// snapshotterPrefix is the old name of iterPrefix.
+	snapshotterPrefix = "gadget_snapshotter_"
+	mapIterPrefix     = "gadget_mapiter_"
+	iterTargetPrefix  = "gadget_mapelem_iter_target_"
+	separator         = "___"
 )
 
 // Names with a meaning of their own (compat-spec §4.1).
@@ -60,19 +65,32 @@ func New(object []byte, md *schemas.Metadata) (*Plan, error) {
 		return nil, fmt.Errorf("read eBPF object: %w", err)
 	}
 	for _, d := range decls {
-		switch {
-		case strings.HasPrefix(d, tracerPrefix):
-			err = p.addTracer(strings.TrimPrefix(d, tracerPrefix))
-		case strings.HasPrefix(d, paramPrefix):
-			err = p.addParam(strings.TrimPrefix(d, paramPrefix))
-		}
-		if err != nil {
+		if err := p.declare(d); err != nil {
 			return nil, err
 		}
 	}
-	p.addPrograms()
+	p.addPrograms(decls)
 	p.addMaps()
 	return p, nil
+}
+
+// declare plans what one gadget macro declares.
+func (p *Plan) declare(decl string) error {
+	for _, macro := range []struct {
+		prefix string
+		add    func(string) error
+	}{
+		{tracerPrefix, p.addTracer},
+		{paramPrefix, p.addParam},
+		{iterPrefix, p.addIterator},
+		{snapshotterPrefix, p.addIterator},
+		{mapIterPrefix, p.addMapIterator},
+	} {
+		if rest, ok := strings.CutPrefix(decl, macro.prefix); ok {
+			return macro.add(rest)
+		}
+	}
+	return nil
 }
 
 // declarations returns the names of all variables made by gadget macros, in the
@@ -115,12 +133,16 @@ func (p *Plan) addTracer(decl string) error {
 	}
 	m, ok := p.Spec.Maps[mapName]
 	if !ok {
-		return fmt.Errorf("GADGET_TRACER %s: no map %q in the object", name, mapName)
+		return fmt.Errorf("GADGET_TRACER %s: no map %q in the object%s", name, mapName, suggest(mapName, keys(p.Spec.Maps)))
 	}
 	if m.Type != ebpf.RingBuf && m.Type != ebpf.PerfEventArray {
 		return fmt.Errorf("GADGET_TRACER %s: map %q is %s; it must be a ring buffer or a perf event array, for example by GADGET_TRACER_MAP", name, mapName, m.Type)
 	}
-	layout, err := p.layout(name, structName)
+	row, err := p.structNamed(structName)
+	if err != nil {
+		return fmt.Errorf("GADGET_TRACER %s: %w", name, err)
+	}
+	layout, err := p.layout(name, part{row, 0, ""})
 	if err != nil {
 		return fmt.Errorf("GADGET_TRACER %s: %w", name, err)
 	}
@@ -143,11 +165,18 @@ func (p *Plan) Source(name string) *Source {
 }
 
 // addPrograms lists the programs and where they attach.
-func (p *Plan) addPrograms() {
+func (p *Plan) addPrograms(decls []string) {
+	targets := map[string]string{}
+	for _, d := range decls {
+		if rest, ok := strings.CutPrefix(d, iterTargetPrefix); ok {
+			prog, target, _ := strings.Cut(rest, separator)
+			targets[prog] = target
+		}
+	}
 	for name, spec := range p.Spec.Programs {
 		prog := Program{
 			Name: name, Section: spec.SectionName, Type: spec.Type,
-			Hook: spec.AttachTo, Instructions: len(spec.Instructions),
+			Hook: spec.AttachTo, Target: targets[name], Instructions: len(spec.Instructions),
 		}
 		if to := p.Metadata.Programs[strings.ToLower(name)].AttachTo; to != "" {
 			prog.Hook = to

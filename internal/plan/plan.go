@@ -6,6 +6,8 @@
 package plan
 
 import (
+	"time"
+
 	"github.com/cilium/ebpf"
 
 	"github.com/gadget-bpf/gadget/internal/event"
@@ -40,6 +42,10 @@ type SourceKind uint8
 const (
 	// Tracer events come through a ring buffer or a perf event array.
 	Tracer SourceKind = iota
+	// Iterator rows are what SEC("iter/...") programs write when they are read.
+	Iterator
+	// MapIterator rows are the entries of a hash map, which is emptied by reading.
+	MapIterator
 )
 
 // Source is one data source.
@@ -47,11 +53,21 @@ type Source struct {
 	Name   string
 	Kind   SourceKind
 	Layout *event.Layout
-	// Map is the ring buffer or perf event array of a Tracer.
+	// Map is the ring buffer or perf event array of a Tracer, or the hash map of
+	// a MapIterator.
 	Map string
+	// KeySize of a MapIterator: a row is the key followed by the value.
+	KeySize int
+	// Programs of an Iterator, in the order in which their rows come.
+	Programs []string
+	// Interval between two batches of an array data source, and how many there
+	// are; a count of 0 goes on until the run ends. FinalFetch adds one when it does.
+	Interval   time.Duration
+	Count      uint64
+	FinalFetch bool
 	// Lost is the per-CPU array that counts lost events, "" when the gadget has none.
 	Lost string
-	// Struct is the C name of the event struct.
+	// Struct is the C name of the event struct, the value's for a MapIterator.
 	Struct string
 }
 
@@ -80,6 +96,8 @@ type Program struct {
 	Hook string
 	// Disabled programs are loaded but not attached.
 	Disabled bool
+	// Target is the map that an iter/bpf_map_elem program walks.
+	Target string
 	// Instructions before the kernel rewrites them.
 	Instructions int
 }

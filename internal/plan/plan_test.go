@@ -166,7 +166,7 @@ func TestBroken(t *testing.T) {
 		{"not an ELF", []byte("#!/bin/sh\necho hello\n"), nil, "read eBPF object"},
 		{"cut off", object[:len(object)/2], nil, "read eBPF object"},
 		{"no such map", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___evints___event"), nil,
-			`GADGET_TRACER everything: no map "evints" in the object`},
+			`GADGET_TRACER everything: no map "evints" in the object; did you mean "events"?`},
 		{"map of a wrong type", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___starts___event"), nil,
 			`GADGET_TRACER everything: map "starts" is Hash; it must be a ring buffer or a perf event array`},
 		{"no such struct", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___events___evint"), nil,
