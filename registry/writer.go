@@ -1,0 +1,193 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/errdef"
+)
+
+const (
+	// indexLock is held alone while index.json is replaced.
+	indexLock = indexFile + ".lock"
+	// writersLock is held shared from before a writer's first blob until the
+	// index refers to it, and alone while blobs are collected.
+	writersLock = "writers.lock"
+	// temporaryPattern fits the files that become oci-layout and index.json.
+	temporaryPattern = ".new-*"
+	// patience is how long a writer waits for a lock. Locks are held for
+	// milliseconds, or for a second by a collection in a large store.
+	patience = time.Minute
+)
+
+// writer may add blobs to a store: nobody collects them meanwhile.
+type writer struct {
+	s    *Store
+	lock *flock.Flock
+	// fresh is true when there are blobs whose directory entry is not on disk yet.
+	fresh bool
+}
+
+// writer begins writing. It must be closed.
+func (s *Store) writer(ctx context.Context) (*writer, error) {
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	lock, err := s.lock(ctx, writersLock, (*flock.Flock).TryRLockContext)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.writeVersion(); err != nil {
+		_ = lock.Close()
+		return nil, err
+	}
+	return &writer{s: s, lock: lock}, nil
+}
+
+func (w *writer) close() { _ = w.lock.Close() }
+
+// lock waits for a lock on a file of the store.
+func (s *Store) lock(ctx context.Context, name string, try func(*flock.Flock, context.Context, time.Duration) (bool, error)) (*flock.Flock, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("another process has held %s for %s", name, patience))
+	defer cancel()
+	lock := flock.New(filepath.Join(s.dir, name), flock.SetPermissions(0o600))
+	if _, err := try(lock, ctx, 2*time.Millisecond); err != nil {
+		_ = lock.Close()
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return nil, err
+	}
+	return lock, nil
+}
+
+// push adds a blob. One that is there is kept if its content is right, and
+// written again if a crash has left half of it.
+func (w *writer) push(ctx context.Context, b blob) error {
+	err := w.s.disk.Push(ctx, b.Descriptor, bytes.NewReader(b.data))
+	if errors.Is(err, errdef.ErrAlreadyExists) {
+		if _, err := content.FetchAll(ctx, &w.s.Layout, b.Descriptor); err == nil {
+			return nil
+		}
+		w.s.log.Info("replacing a damaged blob", "digest", b.Digest)
+		if err := os.Remove(w.s.blobPath(b.Descriptor)); err != nil {
+			return err
+		}
+		err = w.s.disk.Push(ctx, b.Descriptor, bytes.NewReader(b.data))
+		if errors.Is(err, errdef.ErrAlreadyExists) {
+			return nil // somebody else has mended it
+		}
+	}
+	if err != nil {
+		return err
+	}
+	w.fresh = true
+	return syncPath(w.s.blobPath(b.Descriptor))
+}
+
+func (s *Store) blobPath(d ocispec.Descriptor) string {
+	return filepath.Join(s.dir, ocispec.ImageBlobsDir, d.Digest.Algorithm().String(), d.Digest.Encoded())
+}
+
+// tag makes the index refer to d. It returns true when an image lost its last
+// name by that.
+func (w *writer) tag(ctx context.Context, d ocispec.Descriptor, refs []Reference) (dropped bool, err error) {
+	names := []string{}
+	for _, r := range refs {
+		if r.Digest != "" && r.Digest != d.Digest {
+			return false, fmt.Errorf("name %s: the image has digest %s", r, d.Digest)
+		}
+		names = append(names, r.String())
+	}
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	err = w.update(ctx, func(index *ocispec.Index) error {
+		before := index.Manifests
+		index.Manifests = append([]ocispec.Descriptor(nil), before...)
+		for _, name := range names {
+			setName(index, d, name, w.s.now())
+		}
+		for _, m := range before {
+			dropped = dropped || !has(index, m.Digest)
+		}
+		return nil
+	})
+	return dropped, err
+}
+
+// update changes the index while nobody else does.
+func (w *writer) update(ctx context.Context, change func(*ocispec.Index) error) error {
+	if w.fresh {
+		// The blobs must outlive a power cut that the index outlives.
+		if err := syncPath(filepath.Join(w.s.dir, ocispec.ImageBlobsDir, "sha256")); err != nil {
+			return err
+		}
+		w.fresh = false
+	}
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	lock, err := w.s.lock(ctx, indexLock, (*flock.Flock).TryLockContext)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	index, err := w.s.loadIndex()
+	if err != nil {
+		return err
+	}
+	if err := change(index); err != nil {
+		return err
+	}
+	data, err := encodeIndex(index)
+	if err != nil {
+		return err
+	}
+	return replaceFile(w.s.dir, indexFile, data)
+}
+
+// replaceFile writes a file such that after a crash it has either the old or
+// the new content.
+func replaceFile(dir, name string, data []byte) (err error) {
+	f, err := os.CreateTemp(dir, temporaryPattern)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
+		return err
+	}
+	return syncPath(dir)
+}
+
+// syncPath brings a file or the entries of a directory to the disk.
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
