@@ -1,0 +1,160 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// CompileError says that clang refused a program.
+type CompileError struct {
+	// Program is the file, Platform what it was compiled for.
+	Program, Platform string
+	// Diagnostics is clang's own text, "" when Options.Stderr has received it.
+	Diagnostics string
+	// Err is how clang ended.
+	Err error
+}
+
+// Error returns one line, with clang's text below it if nobody has seen it yet.
+func (e *CompileError) Error() string {
+	msg := fmt.Sprintf("compile %s for %s: clang: %v", e.Program, e.Platform, e.Err)
+	if e.Diagnostics != "" {
+		msg += "\n" + strings.TrimRight(e.Diagnostics, "\n")
+	}
+	return msg
+}
+
+// Unwrap returns how clang ended.
+func (e *CompileError) Unwrap() error { return e.Err }
+
+// compiler runs clang. It may be used by several goroutines.
+type compiler struct {
+	clang   string
+	headers headers
+	// tmp is a private directory for what clang writes.
+	tmp string
+	// color and quiet: how diagnostics look, and whether errors must carry them.
+	color, quiet bool
+}
+
+// newCompiler finds clang and unpacks the headers.
+func newCompiler(ctx context.Context, o Options) (*compiler, error) {
+	c := &compiler{clang: o.Clang, color: o.Color, quiet: o.Stderr == nil}
+	var err error
+	if c.headers, err = openHeaders(embedded, o.CacheDir); err != nil {
+		return nil, err
+	}
+	if c.clang == "" {
+		c.clang, err = findClang(ctx, os.Getenv("PATH"))
+	} else {
+		c.clang, err = exec.LookPath(c.clang)
+	}
+	if err == nil {
+		c.tmp, err = os.MkdirTemp("", "gadget-build-")
+	}
+	if err != nil {
+		c.headers.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// close removes what clang has written.
+func (c *compiler) close() {
+	_ = os.RemoveAll(c.tmp)
+	c.headers.close()
+}
+
+// compile compiles program and returns the stripped object and what clang said
+// of it, whether or not it failed.
+func (c *compiler) compile(ctx context.Context, program string, p platform) (object, diagnostics []byte, err error) {
+	// Clang sees the absolute path, because the bytes depend on how a path is
+	// spelled and are made independent of it only then; messages are turned back.
+	abs, err := filepath.Abs(program)
+	if err != nil {
+		return nil, nil, fmt.Errorf("compile %s: %w", program, err)
+	}
+	out := filepath.Join(c.tmp, p.arch+".bpf.o")
+	cmd := exec.CommandContext(ctx, c.clang, c.args(abs, out, p)...)
+	cmd.Dir = c.tmp
+	// Nothing else of the environment reaches clang: CPATH and friends add
+	// directories, and __DATE__ is the clock.
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + c.tmp, "LC_ALL=C", "SOURCE_DATE_EPOCH=0"}
+	var text bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &text, &text
+	runErr := cmd.Run()
+	diagnostics = c.asWritten(text.Bytes(), abs, program)
+
+	if ctx.Err() != nil {
+		return nil, nil, ctx.Err()
+	}
+	if runErr != nil {
+		return nil, diagnostics, c.failure(program, p, diagnostics, runErr)
+	}
+	object, err = os.ReadFile(out)
+	if err == nil {
+		object, err = stripDebug(object)
+	}
+	if err != nil {
+		return nil, diagnostics, fmt.Errorf("compile %s for %s: %w", program, p, err)
+	}
+	return object, diagnostics, nil
+}
+
+// args of clang. The order of directories is that of testing: vmlinux.h and
+// libbpf first, the kernel's UAPI headers after all others.
+func (c *compiler) args(source, object string, p platform) []string {
+	in := func(name string) string { return filepath.Join(c.headers.dir, name) }
+	color := "-fno-color-diagnostics"
+	if c.color {
+		color = "-fcolor-diagnostics"
+	}
+	return []string{
+		"-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", color,
+		"-D__TARGET_ARCH_" + p.define,
+		// Clang's own headers yes, those of the machine no.
+		"-nostdlibinc",
+		"-I", in("vmlinux/" + p.arch),
+		"-I", in("libbpf"),
+		"-I", in("include"),
+		"-idirafter", in("uapi-" + p.arch),
+		"-idirafter", in("uapi"),
+		// No directory in the bytes. The source lines that BTF carries for the
+		// verifier come from the embedded source, as the mapped path does not exist.
+		"-gdwarf-5", "-gembed-source", "-fdebug-compilation-dir=.",
+		"-ffile-prefix-map=" + in("include") + "/=",
+		"-ffile-prefix-map=" + c.headers.dir + "/=",
+		"-ffile-prefix-map=" + filepath.Dir(source) + "/=",
+		"-x", "c", "-c", source, "-o", object,
+	}
+}
+
+// asWritten gives the paths in clang's messages the form that the user wrote.
+func (c *compiler) asWritten(text []byte, abs, program string) []byte {
+	text = bytes.ReplaceAll(text, []byte(filepath.Join(c.headers.dir, "include")+"/"), nil)
+	text = bytes.ReplaceAll(text, []byte(c.headers.dir+"/"), nil)
+	dir, _ := filepath.Split(program)
+	return bytes.ReplaceAll(text, []byte(filepath.Dir(abs)+"/"), []byte(dir))
+}
+
+// failure says why clang did not make an object.
+func (c *compiler) failure(program string, p platform, diagnostics []byte, err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("compile %s: run clang: %w", program, err)
+	}
+	e := &CompileError{Program: program, Platform: p.String(), Err: err}
+	if c.quiet {
+		e.Diagnostics = string(diagnostics)
+	}
+	if bytes.Contains(diagnostics, []byte("No available targets are compatible")) {
+		e.Err = fmt.Errorf("%s cannot compile eBPF programs; apt install clang llvm", c.clang)
+	}
+	return e
+}
