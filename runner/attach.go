@@ -46,6 +46,10 @@ func attach(p *plan.Plan, coll *ebpf.Collection, log *slog.Logger) (links, error
 			log.Info("program is disabled", "program", prog.Name)
 			continue
 		}
+		// Iterators are attached by the data source that reads them.
+		if isIterator(p.Spec.Programs[prog.Name]) {
+			continue
+		}
 		group.Go(func() error {
 			lk, err := attachProgram(prog, coll.Programs[prog.Name])
 			if err != nil {
@@ -91,11 +95,15 @@ func supported(prog *plan.Program, spec *ebpf.ProgramSpec) error {
 	switch {
 	case prog.Disabled, prog.Type == ebpf.TracePoint, prog.Type == ebpf.RawTracepoint:
 		return nil
-	case prog.Type == ebpf.Tracing && spec.AttachType == ebpf.AttachTraceRawTp:
+	case prog.Type == ebpf.Tracing && spec.AttachType == ebpf.AttachTraceRawTp, isIterator(spec):
 		return nil
 	}
 	return &AttachError{Program: prog.Name, Section: prog.Section, Hook: prog.Hook,
 		Err: fmt.Errorf("%w: section %q", ErrNotSupported, prog.Section)}
+}
+
+func isIterator(spec *ebpf.ProgramSpec) bool {
+	return spec.Type == ebpf.Tracing && spec.AttachType == ebpf.AttachTraceIter
 }
 
 // ErrNotSupported is what gadget cannot do, whatever the kernel.

@@ -86,6 +86,9 @@ func prepare(p *plan.Plan, o Options) (*ebpf.CollectionSpec, error) {
 		}
 	}
 	for _, s := range p.Sources {
+		if s.Kind != plan.Tracer {
+			continue
+		}
 		if err := sizeRing(s.Map, spec, o.BufferSize); err != nil {
 			return nil, err
 		}
@@ -190,6 +193,9 @@ func installFilter(spec *ebpf.CollectionSpec, filterMap *ebpf.Map) error {
 func newLoaded(coll *ebpf.Collection, sources []*plan.Source, counted map[int]bool) *loaded {
 	l := &loaded{coll: coll, losses: map[string]*loss{}}
 	for i, s := range sources {
+		if s.Kind != plan.Tracer {
+			continue
+		}
 		l.losses[s.Name] = openLoss(coll, s, i, counted[i])
 	}
 	return l

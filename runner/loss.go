@@ -21,23 +21,25 @@ type loss struct {
 	m     *ebpf.Map
 	key   uint32
 	total uint64
-	// unknown is true when nobody counts.
-	unknown bool
-	perCPU  []uint64
+	// unknown is true when nobody counts, fromReader when only the reader of a
+	// perf buffer does.
+	unknown, fromReader bool
+	perCPU              []uint64
 }
 
-// openLoss finds the counter of a data source: the gadget's own, or ours when
-// counted says that it has one.
+// openLoss finds the counter of a data source: ours when counted says that it
+// has one, else the gadget's own.
 func openLoss(coll *ebpf.Collection, s *plan.Source, index int, counted bool) *loss {
-	if m := coll.Maps[s.Lost]; m != nil {
-		return &loss{m: m}
-	}
-	switch m := coll.Maps[s.Map]; {
-	case m != nil && m.Type() == ebpf.PerfEventArray:
-		// A perf buffer counts in its reader.
-		return &loss{}
+	perf := coll.Maps[s.Map].Type() == ebpf.PerfEventArray
+	switch m := coll.Maps[s.Lost]; {
 	case counted:
 		return &loss{m: coll.Maps[lossMap], key: uint32(index)}
+	case perf:
+		// What its reader is told of is all there is; the last losses of a run
+		// are not in it.
+		return &loss{fromReader: true}
+	case m != nil:
+		return &loss{m: m}
 	}
 	return &loss{unknown: true}
 }
@@ -58,15 +60,19 @@ func (l *loss) read() error {
 }
 
 // addLossCounters gives a counter to every data source without one, by sending
-// its calls of bpf_ringbuf_reserve and bpf_ringbuf_output through a function of
-// ours that counts failures. It returns the indexes of the data sources that are
+// its calls of bpf_ringbuf_reserve, bpf_ringbuf_output and bpf_perf_event_output
+// through a function of ours that counts failures. It returns the indexes of the data sources that are
 // counted now: those all of whose calls it could redirect.
 //
 // Only the one call instruction is replaced, so no jump offset changes.
 func addLossCounters(spec *ebpf.CollectionSpec, sources []*plan.Source) map[int]bool {
 	rings := map[string]int{}
 	for i, s := range sources {
-		if s.Lost == "" && spec.Maps[s.Map].Type == ebpf.RingBuf {
+		if s.Kind != plan.Tracer {
+			continue
+		}
+		// A gadget's own counter is about ring buffers only.
+		if s.Lost == "" || spec.Maps[s.Map].Type == ebpf.PerfEventArray {
 			rings[s.Map] = i
 		}
 	}
@@ -92,10 +98,15 @@ func addLossCounters(spec *ebpf.CollectionSpec, sources []*plan.Source) map[int]
 	return counted
 }
 
-// countingNames of the helpers whose failures are losses.
-var countingNames = map[asm.BuiltinFunc]string{
-	asm.FnRingbufReserve: "reserve",
-	asm.FnRingbufOutput:  "output",
+// countedHelpers are those whose failures are losses, with the argument that is
+// the buffer.
+var countedHelpers = map[asm.BuiltinFunc]struct {
+	name   string
+	buffer asm.Register
+}{
+	asm.FnRingbufReserve:  {"reserve", asm.R1},
+	asm.FnRingbufOutput:   {"output", asm.R1},
+	asm.FnPerfEventOutput: {"perf", asm.R2},
 }
 
 // countCalls redirects a program's ring buffer calls and appends the functions
@@ -118,11 +129,11 @@ func countCalls(prog *ebpf.ProgramSpec, rings map[string]int) (indexes []int, ok
 		if fn == asm.FnRingbufReserveDynptr {
 			return nil, false
 		}
-		kind, isRing := countingNames[fn]
-		if !isRing {
+		helper, isCounted := countedHelpers[fn]
+		if !isCounted {
 			continue
 		}
-		ring := ringOf(prog.Instructions[:i], rings)
+		ring := ringOf(prog.Instructions[:i], helper.buffer, rings)
 		index, ok := rings[ring]
 		// Without line information the kernel refuses a new function.
 		if ring == "" || source == nil {
@@ -131,7 +142,7 @@ func countCalls(prog *ebpf.ProgramSpec, rings map[string]int) (indexes []int, ok
 		if !ok {
 			continue
 		}
-		name := "gadget_count_" + kind + strconv.Itoa(index)
+		name := "gadget_count_" + helper.name + strconv.Itoa(index)
 		if wrappers[name] == nil {
 			wrappers[name] = countingCall(name, fn, index, source)
 			indexes = append(indexes, index)
@@ -144,15 +155,15 @@ func countCalls(prog *ebpf.ProgramSpec, rings map[string]int) (indexes []int, ok
 	return indexes, true
 }
 
-// ringOf names the ring buffer that the next call gets in R1: the last map
-// loaded there; the only ring when that cannot be seen.
-func ringOf(before asm.Instructions, rings map[string]int) string {
+// ringOf names the buffer that the next call gets in a register: the last map
+// loaded there; the only one when that cannot be seen.
+func ringOf(before asm.Instructions, register asm.Register, rings map[string]int) string {
 	for i := len(before) - 1; i >= 0; i-- {
 		ins := before[i]
 		if ins.IsBuiltinCall() || ins.OpCode.Class() == asm.JumpClass && ins.OpCode.JumpOp() == asm.Exit {
 			break
 		}
-		if ins.Dst == asm.R1 && ins.IsLoadFromMap() {
+		if ins.Dst == register && ins.IsLoadFromMap() {
 			return ins.Reference()
 		}
 	}
@@ -168,9 +179,9 @@ func ringOf(before asm.Instructions, rings map[string]int) string {
 // failure in lossMap, and returns what fn returned.
 func countingCall(name string, fn asm.BuiltinFunc, index int, source fmt.Stringer) asm.Instructions {
 	done := name + "_done"
-	failed := asm.JNE.Imm(asm.R0, 0, done) // a reservation that is not NULL
-	if fn == asm.FnRingbufOutput {
-		failed = asm.JEq.Imm(asm.R0, 0, done) // 0 is success
+	succeeded := asm.JEq.Imm(asm.R0, 0, done)
+	if fn == asm.FnRingbufReserve {
+		succeeded = asm.JNE.Imm(asm.R0, 0, done) // anything but NULL
 	}
 	first := btf.WithFuncMetadata(fn.Call().WithSymbol(name), &btf.Func{
 		Name:    name,
@@ -179,7 +190,7 @@ func countingCall(name string, fn asm.BuiltinFunc, index int, source fmt.Stringe
 	}).WithSource(source)
 	return asm.Instructions{
 		first,
-		failed,
+		succeeded,
 		// A failed reservation returns NULL; saving the scalar 0 keeps the
 		// verifier's view of it the same for both helpers.
 		asm.Mov.Reg(asm.R6, asm.R0),

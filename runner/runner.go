@@ -11,13 +11,11 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"time"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/gadget-bpf/gadget/internal/event"
 	"github.com/gadget-bpf/gadget/internal/plan"
@@ -25,14 +23,9 @@ import (
 	"github.com/gadget-bpf/gadget/runner/pipe"
 )
 
-// Defaults of [Options].
-const (
-	// DefaultBufferSize is the size of a ring buffer. Smaller ones lose events
-	// of busy machines; it is mapped twice and counts against memory.
-	DefaultBufferSize = 4 << 20
-	// lossInterval is how often losses are looked for while the gadget runs.
-	lossInterval = time.Second
-)
+// DefaultBufferSize is the size of a ring buffer in bytes. Smaller ones lose
+// events of busy machines; it is mapped twice and counts against memory.
+const DefaultBufferSize = 4 << 20
 
 // Options of a run. The zero value runs the gadget with its own defaults and
 // throws its events away.
@@ -56,6 +49,14 @@ type Options struct {
 	Encoder func(*plan.Source, *event.Env) (event.Encoder, error)
 	// Filter makes the filter of a data source; nil keeps all events.
 	Filter func(*plan.Source, *event.Env) (func(*event.Record) bool, error)
+	// Order compares two rows of an array data source; nil, or a nil function,
+	// keeps the order in which they come. MaxRows keeps the first of each batch.
+	Order   func(*plan.Source) (func(a, b *event.Record) int, error)
+	MaxRows int
+	// Interval between the batches of array data sources and how many there are;
+	// 0 is what the gadget says.
+	Interval time.Duration
+	Count    uint64
 	// MaxEvents ends the run after so many events; 0 is no limit.
 	MaxEvents uint64
 
@@ -132,16 +133,6 @@ type run struct {
 	out       *pipe.Output
 }
 
-// source is a data source of a run.
-type source struct {
-	*plan.Source
-	pipe   *pipe.Source
-	reader *pipe.Reader
-	loss   *loss
-	// reported is how many losses Options.Lost has been told of.
-	reported uint64
-}
-
 // start does everything up to the moment when events are captured.
 func (r *run) start(ctx context.Context) error {
 	if err := checkHost(); err != nil {
@@ -171,111 +162,13 @@ func (r *run) start(ctx context.Context) error {
 	return nil
 }
 
-// openSource prepares the way of one data source's events.
-func (r *run) openSource(s *plan.Source) error {
-	src := &source{Source: s, pipe: &pipe.Source{Layout: s.Layout}, loss: r.loaded.losses[s.Name]}
-	var err error
-	if r.opts.Encoder != nil {
-		if src.pipe.Encoder, err = r.opts.Encoder(s, r.env); err != nil {
-			return err
-		}
-	}
-	if src.pipe.Encoder == nil {
-		src.pipe.Encoder = mute{}
-	}
-	if r.opts.Filter != nil {
-		if src.pipe.Filter, err = r.opts.Filter(s, r.env); err != nil {
-			return err
-		}
-	}
-	if r.watcher != nil && s.Layout.MntNS != nil {
-		src.pipe.Hold = pipe.NewHoldBack(s.Layout, r.watcher.Table())
-	}
-	m := r.loaded.coll.Maps[s.Map]
-	if src.reader, err = pipe.NewReader(m, perCPUBuffer(r.opts.BufferSize)); err != nil {
-		return err
-	}
-	r.sources = append(r.sources, src)
-	return nil
-}
-
-// mute is the encoder of a data source that is not shown.
-type mute struct{}
-
-func (mute) Begin(dst []byte) []byte                   { return dst }
-func (mute) Append(dst []byte, _ *event.Record) []byte { return dst }
-func (mute) End(dst []byte) []byte                     { return dst }
-
-// deliver runs the loops until the run ends, then stops in the order in which
-// nothing is lost: programs first, then what they wrote, then the output.
-func (r *run) deliver(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var loops errgroup.Group
-	for _, s := range r.sources {
-		stream := pipe.NewStream(s.pipe, s.reader, r.out)
-		loops.Go(func() error {
-			err := stream.Run()
-			if err != nil {
-				cancel()
-			}
-			return err
-		})
-	}
-	r.watchLosses(ctx)
-
-	r.links.close(r.log)
-	for _, s := range r.sources {
-		if err := s.reader.Flush(); err != nil {
-			r.log.Warn("flush events", "source", s.Name, "error", err)
-		}
-	}
-	err := loops.Wait()
-	r.reportLosses()
-	if errors.Is(err, pipe.ErrEnough) {
-		return nil
-	}
-	return err
-}
-
-// watchLosses reports losses until ctx ends.
-func (r *run) watchLosses(ctx context.Context) {
-	tick := time.NewTicker(lossInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			r.reportLosses()
-		}
-	}
-}
-
-// reportLosses calls Options.Lost for what was lost since the last call.
-func (r *run) reportLosses() {
-	for _, s := range r.sources {
-		if err := s.loss.read(); err != nil {
-			r.log.Warn("read lost events", "source", s.Name, "error", err)
-		}
-		total := s.lost()
-		if n := total - s.reported; n > 0 && r.opts.Lost != nil {
-			r.opts.Lost(s.Name, n, total)
-		}
-		s.reported = total
-	}
-}
-
-// lost is how many events have been lost so far, in the kernel and in a perf buffer.
-func (s *source) lost() uint64 { return s.loss.total + s.reader.Lost() }
-
 func (r *run) report() *Report {
 	rep := &Report{}
 	for _, s := range r.sources {
 		rep.Sources = append(rep.Sources, SourceReport{
 			Name:      s.Name,
 			Delivered: s.pipe.Delivered.Load(), Filtered: s.pipe.Filtered.Load(),
-			Lost: s.lost(), LossUnknown: s.loss.unknown,
+			Lost: s.lost(), LossUnknown: s.loss != nil && s.loss.unknown,
 		})
 	}
 	return rep
@@ -285,6 +178,10 @@ func (r *run) report() *Report {
 func (r *run) close() {
 	r.links.close(r.log)
 	for _, s := range r.sources {
+		s.iterators.close()
+		if s.reader == nil {
+			continue
+		}
 		if err := s.reader.Close(); err != nil {
 			r.log.Warn("close reader", "source", s.Name, "error", err)
 		}

@@ -2,8 +2,10 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
+	encjson "encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,6 +22,11 @@ import (
 	"github.com/gadget-bpf/gadget/internal/gadgettest"
 	"github.com/gadget-bpf/gadget/internal/plan"
 )
+
+// json encodes the events of all data sources.
+func json(s *plan.Source, env *event.Env) (event.Encoder, error) {
+	return event.NewJSON(s.Layout, env, event.JSONOptions{}), nil
+}
 
 // lines is an encoder that writes the seq field of an event, one a line.
 type lines struct{ seq *event.Field }
@@ -247,4 +254,87 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// TestSnapshot checks that an iterator gives one batch with everything in it,
+// in the order asked for, and that the run then ends by itself.
+func TestSnapshot(t *testing.T) {
+	gadgettest.NeedRoot(t)
+	p := gadgettest.Plan(t, "testdata/tasks")
+	var out bytes.Buffer
+	o := Options{Host: true, Out: &out, Encoder: json}
+	o.Order = func(s *plan.Source) (func(a, b *event.Record) int, error) {
+		pid := s.Layout.Field("pid")
+		return func(a, b *event.Record) int { return cmp.Compare(pid.Int(b), pid.Int(a)) }, nil
+	}
+	if _, err := Run(t.Context(), p, o); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "\n"); n != 1 {
+		t.Fatalf("%d lines, want one array", n)
+	}
+	var rows []struct {
+		Pid  int
+		Comm string
+	}
+	decode(t, out.Bytes(), &rows)
+	last, own := 1<<30, false
+	for _, r := range rows {
+		if r.Pid >= last {
+			t.Errorf("process %d comes after %d", r.Pid, last)
+		}
+		last = r.Pid
+		own = own || r.Pid == os.Getpid() && strings.HasPrefix("runner.test", r.Comm)
+	}
+	if !own {
+		t.Errorf("this process is not among %d rows", len(rows))
+	}
+}
+
+// TestMapIterator checks that a map is emptied by every batch, whatever its
+// size, and once more at the end.
+func TestMapIterator(t *testing.T) {
+	gadgettest.NeedRoot(t)
+	p := gadgettest.Plan(t, "testdata/counts")
+	p.Sources[0].FinalFetch = true
+	const arguments, rounds = 3000, 3
+	var out bytes.Buffer
+	o := floodOptions(&out)
+	o.Params = map[string]string{"target": o.Params["target"], "syscall_nr": o.Params["syscall"]}
+	o.Encoder, o.Interval = json, 100*time.Millisecond
+	runUntil(t, p, o, func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		for range rounds {
+			for i := range arguments {
+				unix.Syscall(unix.SYS_GETPRIORITY, uintptr(i)+5, 0, 0)
+			}
+			time.Sleep(30 * time.Millisecond)
+		}
+	})
+	total := map[int]int{}
+	for line := range bytes.Lines(out.Bytes()) {
+		var rows []struct{ Argument, Calls, Pid int }
+		decode(t, line, &rows)
+		for _, r := range rows {
+			if total[r.Argument] += r.Calls; r.Pid != os.Getpid() {
+				t.Errorf("process %d in row %+v", r.Pid, r)
+			}
+		}
+	}
+	if len(total) != arguments {
+		t.Errorf("%d keys, want %d", len(total), arguments)
+	}
+	for argument, n := range total {
+		if n != rounds {
+			t.Errorf("argument %d: %d calls, want %d", argument, n, rounds)
+		}
+	}
+}
+
+func decode(t *testing.T, text []byte, into any) {
+	t.Helper()
+	if err := encjson.Unmarshal(text, into); err != nil {
+		t.Fatalf("%v in %.200s", err, text)
+	}
 }

@@ -164,6 +164,16 @@ func (p *Plan) Source(name string) *Source {
 	return nil
 }
 
+// Program returns the program of that name, nil when there is none.
+func (p *Plan) Program(name string) *Program {
+	for i := range p.Programs {
+		if p.Programs[i].Name == name {
+			return &p.Programs[i]
+		}
+	}
+	return nil
+}
+
 // addPrograms lists the programs and where they attach.
 func (p *Plan) addPrograms(decls []string) {
 	targets := map[string]string{}

@@ -1,0 +1,111 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gadget-bpf/gadget/runner/pipe"
+)
+
+// lossInterval is how often losses are looked for while the gadget runs.
+const lossInterval = time.Second
+
+// deliver runs the loops until the run ends, then stops in the order in which
+// nothing is lost: programs first, then what they wrote, then what is fetched
+// last, then the output.
+func (r *run) deliver(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var loops errgroup.Group
+	endless := false
+	var batches sync.WaitGroup
+	for _, s := range r.sources {
+		if s.batch == nil {
+			endless = true
+		} else {
+			batches.Add(1)
+		}
+		loops.Go(func() error {
+			err := r.loop(ctx, s)
+			if s.batch != nil {
+				batches.Done()
+			}
+			if err != nil {
+				cancel()
+			}
+			return err
+		})
+	}
+	// A run of snapshots ends by itself.
+	if !endless {
+		go func() {
+			batches.Wait()
+			cancel()
+		}()
+	}
+	r.watchLosses(ctx)
+
+	r.links.close(r.log)
+	for _, s := range r.sources {
+		if s.reader == nil {
+			continue
+		}
+		if err := s.reader.Flush(); err != nil {
+			r.log.Warn("flush events", "source", s.Name, "error", err)
+		}
+	}
+	err := loops.Wait()
+	for _, s := range r.sources {
+		if s.batch != nil && err == nil {
+			err = s.batch.Finish(s.schedule)
+		}
+	}
+	r.reportLosses()
+	if errors.Is(err, pipe.ErrEnough) {
+		return nil
+	}
+	return err
+}
+
+// loop delivers the events of one data source until there are no more.
+func (r *run) loop(ctx context.Context, s *source) error {
+	if s.batch != nil {
+		return s.batch.Run(ctx, s.schedule)
+	}
+	return pipe.NewStream(s.pipe, s.reader, r.out).Run()
+}
+
+// watchLosses reports losses until ctx ends.
+func (r *run) watchLosses(ctx context.Context) {
+	tick := time.NewTicker(lossInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			r.reportLosses()
+		}
+	}
+}
+
+// reportLosses calls Options.Lost for what was lost since the last call.
+func (r *run) reportLosses() {
+	for _, s := range r.sources {
+		if s.reader == nil {
+			continue
+		}
+		if err := s.loss.read(); err != nil {
+			r.log.Warn("read lost events", "source", s.Name, "error", err)
+		}
+		total := s.lost()
+		if n := total - s.reported; n > 0 && r.opts.Lost != nil {
+			r.opts.Lost(s.Name, n, total)
+		}
+		s.reported = total
+	}
+}

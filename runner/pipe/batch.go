@@ -1,0 +1,158 @@
+package pipe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/runner/container"
+)
+
+// Fetch appends all rows of one batch to dst, each of the layout's size.
+type Fetch func(dst []byte) ([]byte, error)
+
+// Schedule says when batches are fetched. The zero value fetches one at once.
+type Schedule struct {
+	// Interval between batches; 0 fetches without waiting.
+	Interval time.Duration
+	// Count of batches, 0 for no end. With an interval the first comes after it
+	// when Later is true, else at once.
+	Count uint64
+	Later bool
+	// Final fetches once more when the run ends.
+	Final bool
+}
+
+// Batch is the loop of an array data source.
+type Batch struct {
+	*Source
+	// Table knows containers; nil when the rows have no mount namespace.
+	Table *container.Table
+	// Compare orders the rows; nil keeps the order in which they come.
+	Compare func(a, b *event.Record) int
+	// MaxRows of a batch, the first of them in order; 0 is no limit.
+	MaxRows int
+
+	fetch Fetch
+	out   *Output
+	raw   []byte
+	rows  []event.Record
+	buf   []byte
+}
+
+// NewBatch makes the loop; nothing is read before Run.
+func NewBatch(src *Source, fetch Fetch, out *Output) *Batch {
+	return &Batch{Source: src, fetch: fetch, out: out}
+}
+
+// Run fetches and writes batches until the schedule or ctx ends, the output has
+// had enough ([ErrEnough]) or cannot be written.
+func (b *Batch) Run(ctx context.Context, s Schedule) error {
+	if s.Count > 1 && s.Interval == 0 {
+		return fmt.Errorf("data source %s: %d batches need an interval; set --interval", b.Layout.Name, s.Count)
+	}
+	for n := uint64(0); s.Count == 0 || n < s.Count; n++ {
+		if s.Interval > 0 && (n > 0 || s.Later) && !sleep(ctx, s.Interval) {
+			break
+		}
+		if err := b.once(); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Finish fetches the last batch of a schedule that has one. It is called after
+// the programs have been detached.
+func (b *Batch) Finish(s Schedule) error {
+	if !s.Final {
+		return nil
+	}
+	if err := b.once(); !errors.Is(err, ErrEnough) {
+		return err
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// once takes one batch through the pipe.
+func (b *Batch) once() error {
+	var err error
+	if b.raw, err = b.fetch(b.raw[:0]); err != nil {
+		return err
+	}
+	size := b.Layout.Size
+	if size == 0 || len(b.raw)%size != 0 {
+		return fmt.Errorf("data source %s: read %d bytes, which is not a number of rows of %d bytes", b.Layout.Name, len(b.raw), size)
+	}
+	b.rows = b.rows[:0]
+	for raw := range slices.Chunk(b.raw, max(size, 1)) {
+		b.row(raw)
+	}
+	if b.Compare != nil {
+		slices.SortStableFunc(b.rows, func(x, y event.Record) int { return b.Compare(&x, &y) })
+	}
+	if b.MaxRows > 0 && len(b.rows) > b.MaxRows {
+		b.Filtered.Add(uint64(len(b.rows) - b.MaxRows))
+		b.rows = b.rows[:b.MaxRows]
+	}
+	return b.write()
+}
+
+// row looks up the container of a row and keeps the row if it is wanted.
+func (b *Batch) row(raw []byte) {
+	rec := event.Record{Raw: raw}
+	if b.Table != nil {
+		mntns := b.Layout.MntNS.Uint(&rec)
+		c, verdict := b.Table.Judge(mntns, 0)
+		if verdict == container.Wait {
+			c, _ = b.Table.Lookup(mntns, 0)
+		}
+		if verdict == container.Drop {
+			b.Filtered.Add(1)
+			return
+		}
+		rec.Container = c
+	}
+	if b.Filter != nil && !b.Filter(&rec) {
+		b.Filtered.Add(1)
+		return
+	}
+	b.rows = append(b.rows, rec)
+}
+
+func (b *Batch) write() error {
+	b.buf = b.Encoder.Begin(b.buf[:0])
+	enough := false
+	for i := range b.rows {
+		if enough = !b.out.take(); enough {
+			break
+		}
+		b.Delivered.Add(1)
+		b.buf = b.Encoder.Append(b.buf, &b.rows[i])
+	}
+	b.buf = b.Encoder.End(b.buf)
+	if err := b.out.write(b.buf); err != nil {
+		return err
+	}
+	if enough {
+		return ErrEnough
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package runner
+
+import (
+	"cmp"
+
+	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/internal/plan"
+	"github.com/gadget-bpf/gadget/runner/pipe"
+)
+
+// source is a data source of a run: a stream with its reader and losses, or
+// batches with their schedule.
+type source struct {
+	*plan.Source
+	pipe   *pipe.Source
+	reader *pipe.Reader
+	loss   *loss
+
+	batch     *pipe.Batch
+	schedule  pipe.Schedule
+	iterators iterators
+	// reported is how many losses Options.Lost has been told of.
+	reported uint64
+}
+
+// openSource prepares the way of one data source's events.
+func (r *run) openSource(s *plan.Source) error {
+	src := &source{Source: s, pipe: &pipe.Source{Layout: s.Layout}}
+	var err error
+	if r.opts.Encoder != nil {
+		if src.pipe.Encoder, err = r.opts.Encoder(s, r.env); err != nil {
+			return err
+		}
+	}
+	if src.pipe.Encoder == nil {
+		src.pipe.Encoder = mute{}
+	}
+	if r.opts.Filter != nil {
+		if src.pipe.Filter, err = r.opts.Filter(s, r.env); err != nil {
+			return err
+		}
+	}
+	if s.Layout.Array {
+		err = r.openBatch(src)
+	} else {
+		err = r.openStream(src)
+	}
+	if err != nil {
+		return err
+	}
+	r.sources = append(r.sources, src)
+	return nil
+}
+
+// openStream opens the buffer through which the events come.
+func (r *run) openStream(src *source) (err error) {
+	if r.watcher != nil && src.Layout.MntNS != nil {
+		src.pipe.Hold = pipe.NewHoldBack(src.Layout, r.watcher.Table())
+	}
+	src.loss = r.loaded.losses[src.Name]
+	src.reader, err = pipe.NewReader(r.loaded.coll.Maps[src.Map], perCPUBuffer(r.opts.BufferSize))
+	return err
+}
+
+// openBatch prepares what an array data source is fetched from.
+func (r *run) openBatch(src *source) (err error) {
+	src.schedule = pipe.Schedule{
+		Interval: cmp.Or(r.opts.Interval, src.Interval),
+		Count:    cmp.Or(r.opts.Count, src.Count),
+		Later:    src.Kind == plan.MapIterator,
+		Final:    src.FinalFetch,
+	}
+	// An interval asks for more than the one batch of a snapshot.
+	if r.opts.Interval > 0 && r.opts.Count == 0 {
+		src.schedule.Count = 0
+	}
+	var fetch pipe.Fetch
+	switch src.Kind {
+	case plan.Iterator:
+		if src.iterators, err = openIterators(r.plan, src.Source, r.loaded.coll); err != nil {
+			return err
+		}
+		fetch = src.iterators.fetch
+	case plan.MapIterator:
+		fetch = fetchMap(r.loaded.coll.Maps[src.Map])
+	}
+	src.batch = pipe.NewBatch(src.pipe, fetch, r.out)
+	src.batch.MaxRows = r.opts.MaxRows
+	if r.watcher != nil && src.Layout.MntNS != nil {
+		src.batch.Table = r.watcher.Table()
+	}
+	if r.opts.Order != nil {
+		src.batch.Compare, err = r.opts.Order(src.Source)
+	}
+	return err
+}
+
+// mute is the encoder of a data source that is not shown.
+type mute struct{}
+
+func (mute) Begin(dst []byte) []byte                   { return dst }
+func (mute) Append(dst []byte, _ *event.Record) []byte { return dst }
+func (mute) End(dst []byte) []byte                     { return dst }
+
+// lost is how many events have been lost so far, in the kernel and in a perf buffer.
+// Rows that are fetched cannot get lost on the way.
+func (s *source) lost() uint64 {
+	if s.reader == nil {
+		return 0
+	}
+	if s.loss.fromReader {
+		return s.reader.Lost()
+	}
+	return s.loss.total
+}
