@@ -141,8 +141,11 @@ func appendID(dst []byte, names func(uint32) string, prefix string, id uint32) [
 // appendFloat prints the shortest text that reads back to v, with an exponent
 // only for very large and very small numbers, as JSON does.
 func appendFloat(dst []byte, v float64, bits int) []byte {
+	if v == 0 {
+		return append(dst, '0') // the sign of a zero is a nuisance to readers
+	}
 	format := byte('f')
-	if abs := math.Abs(v); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+	if abs := math.Abs(v); abs < 1e-6 || abs >= 1e21 {
 		format = 'e'
 	}
 	return strconv.AppendFloat(dst, v, format, -1, bits)

@@ -28,7 +28,8 @@ func newTree(l *Layout) *node {
 			continue
 		}
 		n := root
-		for key := range strings.SplitSeq(f.Name, ".") {
+		// Names that are equal only once they are printable must meet here.
+		for key := range strings.SplitSeq(strings.ToValidUTF8(f.Name, "\ufffd"), ".") {
 			n = n.kid(key)
 		}
 		if n.field == nil {
