@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -85,21 +86,65 @@ func attachProgram(prog *plan.Program, loaded *ebpf.Program) (link.Link, error) 
 		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: prog.Hook, Program: loaded})
 	case ebpf.Tracing:
 		return link.AttachTracing(link.TracingOptions{Program: loaded})
+	case ebpf.LSM:
+		return link.AttachLSM(link.LSMOptions{Program: loaded})
+	case ebpf.Kprobe:
+		return attachKprobe(prog, loaded)
 	}
 	return nil, fmt.Errorf("%w: programs of type %s", ErrNotSupported, prog.Type)
 }
 
+// attachKprobe attaches a program of one of the sections that share the type of
+// kprobes. Probes by pattern go through one link for all symbols.
+func attachKprobe(prog *plan.Program, loaded *ebpf.Program) (link.Link, error) {
+	switch kind, _, _ := strings.Cut(prog.Section, "/"); kind {
+	case "kprobe":
+		return link.Kprobe(prog.Hook, loaded, nil)
+	case "kretprobe":
+		return link.Kretprobe(prog.Hook, loaded, nil)
+	case "ksyscall", "kretsyscall":
+		symbol := syscallPrefix + prog.Hook
+		if kind == "ksyscall" {
+			return link.Kprobe(symbol, loaded, nil)
+		}
+		return link.Kretprobe(symbol, loaded, nil)
+	case "kprobe.multi":
+		return link.KprobeMulti(loaded, link.KprobeMultiOptions{Symbols: strings.Split(prog.Hook, ",")})
+	case "kretprobe.multi":
+		return link.KretprobeMulti(loaded, link.KprobeMultiOptions{Symbols: strings.Split(prog.Hook, ",")})
+	}
+	return nil, fmt.Errorf("%w: section %q", ErrNotSupported, prog.Section)
+}
+
+// syscallPrefix begins the symbols of system calls (arch/*/include/asm/syscall_wrapper.h).
+var syscallPrefix = map[string]string{"amd64": "__x64_sys_", "arm64": "__arm64_sys_"}[runtime.GOARCH]
+
 // supported reports whether a program can be attached at all, before anything
 // is loaded: a clear answer beats a verifier's.
 func supported(prog *plan.Program, spec *ebpf.ProgramSpec) error {
-	switch {
-	case prog.Disabled, prog.Type == ebpf.TracePoint, prog.Type == ebpf.RawTracepoint:
-		return nil
-	case prog.Type == ebpf.Tracing && spec.AttachType == ebpf.AttachTraceRawTp, isIterator(spec):
+	if prog.Disabled || attachable(spec) {
 		return nil
 	}
 	return &AttachError{Program: prog.Name, Section: prog.Section, Hook: prog.Hook,
 		Err: fmt.Errorf("%w: section %q", ErrNotSupported, prog.Section)}
+}
+
+func attachable(spec *ebpf.ProgramSpec) bool {
+	switch spec.Type {
+	case ebpf.TracePoint, ebpf.RawTracepoint, ebpf.LSM:
+		return true
+	case ebpf.Tracing:
+		switch spec.AttachType {
+		case ebpf.AttachTraceRawTp, ebpf.AttachTraceIter, ebpf.AttachTraceFEntry, ebpf.AttachTraceFExit:
+			return true
+		}
+	case ebpf.Kprobe:
+		switch kind, _, _ := strings.Cut(spec.SectionName, "/"); kind {
+		case "kprobe", "kretprobe", "ksyscall", "kretsyscall", "kprobe.multi", "kretprobe.multi":
+			return true
+		}
+	}
+	return false
 }
 
 func isIterator(spec *ebpf.ProgramSpec) bool {

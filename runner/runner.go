@@ -51,7 +51,7 @@ type Options struct {
 	Filter func(*plan.Source, *event.Env) (func(*event.Record) bool, error)
 	// Order compares two rows of an array data source; nil, or a nil function,
 	// keeps the order in which they come. MaxRows keeps the first of each batch.
-	Order   func(*plan.Source) (func(a, b *event.Record) int, error)
+	Order   func(*plan.Source, *event.Env) (func(a, b *event.Record) int, error)
 	MaxRows int
 	// Interval between the batches of array data sources and how many there are;
 	// 0 is what the gadget says.

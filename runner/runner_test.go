@@ -263,7 +263,7 @@ func TestSnapshot(t *testing.T) {
 	p := gadgettest.Plan(t, "testdata/tasks")
 	var out bytes.Buffer
 	o := Options{Host: true, Out: &out, Encoder: json}
-	o.Order = func(s *plan.Source) (func(a, b *event.Record) int, error) {
+	o.Order = func(s *plan.Source, _ *event.Env) (func(a, b *event.Record) int, error) {
 		pid := s.Layout.Field("pid")
 		return func(a, b *event.Record) int { return cmp.Compare(pid.Int(b), pid.Int(a)) }, nil
 	}

@@ -90,7 +90,7 @@ func (r *run) openBatch(src *source) (err error) {
 		src.batch.Table = r.watcher.Table()
 	}
 	if r.opts.Order != nil {
-		src.batch.Compare, err = r.opts.Order(src.Source)
+		src.batch.Compare, err = r.opts.Order(src.Source, r.env)
 	}
 	return err
 }

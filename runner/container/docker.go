@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/gadget-bpf/gadget/internal/event"
 )
 
@@ -75,7 +77,7 @@ func newDocker(host string) (*docker, error) {
 
 // absent says whether an error means that there simply is no docker here.
 func (d *docker) absent(err error) bool {
-	return !d.configured && errors.Is(err, os.ErrNotExist)
+	return !d.configured && (errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED))
 }
 
 // lookup asks about containers by id. The answer has those that docker knows.

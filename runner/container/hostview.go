@@ -2,8 +2,12 @@ package container
 
 import (
 	"bufio"
+	"bytes"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -108,4 +112,52 @@ func (h *hostView) container(s *sighting, id identity) *event.Container {
 		c.CgroupID = st.Ino
 	}
 	return c
+}
+
+// scan lists the mount namespaces of this machine from /proc, each with its oldest
+// process. It is for where the tracker cannot be: it costs several system calls a
+// process and cannot tell namespaces apart that have the same number.
+func (h *hostView) scan() ([]sighting, error) {
+	entries, err := os.ReadDir(h.proc)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	oldest := map[uint64]sighting{}
+	for _, e := range entries {
+		pid, err := strconv.ParseUint(e.Name(), 10, 32)
+		if err != nil {
+			continue
+		}
+		s := sighting{Kind: seen, PID: uint32(pid), MntNS: h.namespace(e.Name(), "mnt")}
+		if s.MntNS == 0 {
+			continue // Gone meanwhile, or not ours to see.
+		}
+		s.NetNS = uint32(h.namespace(e.Name(), "net"))
+		s.Started = h.startTime(e.Name())
+		if old, ok := oldest[s.MntNS]; !ok || s.Started < old.Started {
+			oldest[s.MntNS] = s
+		}
+	}
+	return slices.Collect(maps.Values(oldest)), nil
+}
+
+// startTime returns when a process was started, in nanoseconds since boot, 0 when
+// it cannot be read.
+func (h *hostView) startTime(pid string) uint64 {
+	stat, err := os.ReadFile(filepath.Join(h.proc, pid, "stat"))
+	if err != nil {
+		return 0
+	}
+	// The name of the program, in parentheses, may have spaces and parentheses.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	const startField = 22 - 3 // Counted from 1; the state, number 3, is the first here.
+	if len(fields) <= startField {
+		return 0
+	}
+	ticks, err := strconv.ParseUint(fields[startField], 10, 64)
+	if err != nil {
+		return 0
+	}
+	const tick = 1e9 / 100 // USER_HZ is 100 on all that Linux runs on.
+	return ticks * tick
 }

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"log/slog"
 	"slices"
-
-	"github.com/gadget-bpf/gadget/internal/event"
 )
 
 // ms is a millisecond on the clocks of this file, which count nanoseconds.
@@ -71,15 +69,6 @@ type space struct {
 	open bool
 }
 
-// tenant is a container; it may have several mount namespaces.
-type tenant struct {
-	container *event.Container
-	spaces    []*space
-	since     uint64
-	// settled is true when its events need not wait any longer for its name.
-	settled bool
-}
-
 func newLedger(p policy) *ledger {
 	return &ledger{
 		policy: p, table: newTable(p),
@@ -89,36 +78,62 @@ func newLedger(p policy) *ledger {
 	}
 }
 
-// see takes in a namespace that is alive: from the tracker in its first moment,
-// or from a sweep.
+// report takes in a sighting of the tracker, which has let the namespace through
+// the filter: of one that is new, or that it has forgotten.
+func (l *ledger) report(s sighting, now uint64) {
+	l.see(s, s.Boot, now)
+	l.settle(l.spaces[s.MntNS][0])
+}
+
+// see takes in a namespace that is alive since that time.
 func (l *ledger) see(s sighting, from, now uint64) {
 	chain := l.spaces[s.MntNS]
-	if len(chain) > 0 {
-		newest := chain[0]
-		if newest.seen.Generation == s.Generation {
-			l.seeAgain(newest, s, now)
-			return
-		}
-		if newest.end == 0 {
-			if newest.dying == 0 {
-				newest.dying = from
-			}
-			l.end(newest, now)
-		}
+	if len(chain) > 0 && chain[0].seen.same(&s) {
+		l.seeAgain(chain[0], s, now)
+		return
+	}
+	// A sweep may have been faster than the tracker's report of a predecessor
+	// that was short-lived. Generations only grow.
+	at := 0
+	for at < len(chain) && chain[at].seen.Generation > s.Generation {
+		at++
+	}
+	if at < len(chain) && chain[at].seen.Generation == s.Generation {
+		return
 	}
 	sp := &space{seen: s, from: from}
-	if len(chain) > 0 {
-		// Late events of the one, early events of the other: neither has any in
-		// the middle of the time between.
-		sp.after = chain[0].end + (max(from, chain[0].end)-chain[0].end)/2
+	if at < len(chain) {
+		l.succeed(sp, chain[at], now)
 	}
-	l.spaces[s.MntNS] = append([]*space{sp}, chain...)
+	if at > 0 {
+		successor := chain[at-1]
+		sp.end, sp.gone = max(from, successor.from), now
+		successor.after = sp.end
+	}
+	l.spaces[s.MntNS] = slices.Insert(slices.Clone(chain), at, sp)
 	l.identify(sp, now)
 	l.settle(sp)
 }
 
+// succeed makes a namespace the next to have the number of another.
+func (l *ledger) succeed(sp, predecessor *space, now uint64) {
+	if predecessor.end == 0 {
+		if predecessor.dying == 0 {
+			predecessor.dying = sp.from
+		}
+		l.end(predecessor, now)
+	}
+	// Late events of the one, early events of the other: neither has any in the
+	// middle of the time between.
+	sp.after = predecessor.end
+	if sp.from > predecessor.end {
+		sp.after += (sp.from - predecessor.end) / 2
+	}
+}
+
 func (l *ledger) seeAgain(sp *space, s sighting, now uint64) {
 	sp.missed = 0
+	sp.seen.Generation = max(sp.seen.Generation, s.Generation)
 	if sp.end != 0 {
 		sp.end, sp.gone = 0, 0
 		l.settle(sp)
@@ -136,7 +151,7 @@ func (l *ledger) seeAgain(sp *space, s sighting, now uint64) {
 // die takes in the end of a namespace's first process.
 func (l *ledger) die(s sighting, now uint64) {
 	chain := l.spaces[s.MntNS]
-	if len(chain) == 0 || chain[0].seen.Generation != s.Generation {
+	if len(chain) == 0 || !chain[0].seen.same(&s) {
 		return
 	}
 	chain[0].dying = s.Boot
@@ -148,25 +163,29 @@ func (l *ledger) sweep(all []sighting, start, now uint64) {
 	l.nextSweep = now + sweepEvery
 	// The oldest process first: the first of a container is the one to name.
 	slices.SortStableFunc(all, func(a, b sighting) int { return cmp.Compare(a.Started, b.Started) })
-	alive := make(map[uint64]uint64, len(all))
+	alive := make(map[uint64]struct{}, len(all))
 	for _, s := range all {
-		alive[s.MntNS] = s.Generation
+		alive[s.MntNS] = struct{}{}
 		l.see(s, s.Started, now)
 	}
 	for number, chain := range l.spaces {
-		for _, sp := range chain {
-			generation, ok := alive[number]
-			if sp.end != 0 || sp.from >= start || ok && generation == sp.seen.Generation {
-				continue
+		// Of those that had the number only the newest can be alive.
+		if sp := chain[0]; sp.end == 0 && sp.from < start {
+			if _, ok := alive[number]; !ok {
+				l.miss(sp, now)
 			}
-			// One sweep may miss a process that has just been forked.
-			if sp.missed++; sp.missed < 2 {
-				l.nextSweep = min(l.nextSweep, now+sweepSoon)
-				continue
-			}
-			l.end(sp, now)
 		}
 		l.purge(number, now)
+	}
+}
+
+// miss takes note that a sweep has not found a namespace. One sweep may miss a
+// process that has just been forked; two do not.
+func (l *ledger) miss(sp *space, now uint64) {
+	if sp.missed++; sp.missed < 2 {
+		l.nextSweep = min(l.nextSweep, now+sweepSoon)
+	} else {
+		l.end(sp, now)
 	}
 }
 
@@ -202,18 +221,6 @@ func (l *ledger) purge(number, now uint64) {
 		delete(l.spaces, number)
 	} else {
 		l.spaces[number] = slices.Clone(chain[:n])
-	}
-}
-
-// leave takes a namespace off its tenant, and the tenant away when it was the last.
-func (l *ledger) leave(sp *space) {
-	t := sp.tenant
-	if t == nil {
-		return
-	}
-	t.spaces = slices.DeleteFunc(t.spaces, func(other *space) bool { return other == sp })
-	if id := t.container.ID; len(t.spaces) == 0 && l.tenants[id] == t {
-		delete(l.tenants, id)
 	}
 }
 
@@ -257,146 +264,12 @@ func (l *ledger) identify(sp *space, now uint64) {
 	for sp.tries < len(retries) && sp.from+retries[sp.tries] <= now {
 		sp.tries++
 	}
-	id, ok := l.view.identify(&sp.seen, sp.dying != 0)
+	ended := sp.dying != 0 || sp.end != 0
+	id, ok := l.view.identify(&sp.seen, ended)
 	if ok {
 		sp.host = false
 		l.moveIn(sp, id, now)
-	} else if now >= sp.from+hostAfter {
+	} else if sp.end != 0 || now >= sp.from+hostAfter {
 		sp.host = true
 	}
-}
-
-// moveIn makes a namespace part of a container.
-func (l *ledger) moveIn(sp *space, id identity, now uint64) {
-	t := l.tenants[id.id]
-	if t == nil || t.over() {
-		c := l.view.container(&sp.seen, id)
-		if t != nil { // Started again: what it was called is still likely.
-			c.Name, c.Image, c.Labels = t.container.Name, t.container.Image, t.container.Labels
-			l.settleTenant(t)
-		}
-		t = &tenant{container: c, since: now}
-		l.tenants[id.id] = t
-		if l.ask != nil && (id.runtime == "docker" || id.runtime == "") {
-			l.ask(id.id)
-		} else {
-			t.settled = true
-		}
-	}
-	sp.tenant = t
-	t.spaces = append(t.spaces, sp)
-}
-
-// over says that nothing of a container lives any more.
-func (t *tenant) over() bool {
-	for _, sp := range t.spaces {
-		if sp.end == 0 && sp.dying == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func (t *tenant) alive() bool {
-	return slices.ContainsFunc(t.spaces, func(sp *space) bool { return sp.end == 0 })
-}
-
-// answer takes in what docker says of the containers it was asked about. With an
-// error it says nothing: events wait no longer, the names may come later.
-func (l *ledger) answer(a answer) {
-	for _, id := range a.ids {
-		t := l.tenants[id]
-		if t == nil {
-			continue
-		}
-		if d, ok := a.found[id]; ok {
-			t.container = d.apply(t.container)
-		}
-		l.settleTenant(t)
-	}
-}
-
-func (l *ledger) settleTenant(t *tenant) {
-	t.settled = true
-	for _, sp := range t.spaces {
-		l.settle(sp)
-	}
-}
-
-// state is what is known of a namespace now.
-func (sp *space) state() (State, *event.Container) {
-	switch {
-	case sp.tenant != nil && sp.tenant.settled:
-		return Known, sp.tenant.container
-	case sp.tenant != nil:
-		return Pending, sp.tenant.container
-	case sp.host:
-		return Host, nil
-	}
-	return Pending, nil
-}
-
-func (l *ledger) verdict(state State, c *event.Container) Verdict {
-	switch {
-	case state == Pending:
-		return Wait
-	case state == Host && l.policy.host,
-		state == Known && l.policy.selector.Match(c):
-		return Emit
-	}
-	return Drop
-}
-
-// settle brings the filter and, with the next publication, the table up to what
-// is known of a namespace.
-func (l *ledger) settle(sp *space) {
-	number := sp.seen.MntNS
-	l.changed[number] = struct{}{}
-	if !l.policy.filtered || l.gate == nil {
-		return
-	}
-	want := sp.end == 0 && l.verdict(sp.state()) != Drop
-	// A successor with the same number decides now.
-	newest := l.spaces[number][0] == sp
-	switch {
-	case want && !sp.open && newest:
-		l.warn(l.gate.open(number))
-	case !want && newest:
-		l.warn(l.gate.close(number, sp.seen.Generation))
-	}
-	sp.open = want
-}
-
-func (l *ledger) warn(err error) {
-	if err != nil {
-		l.log.Warn("container filter", "error", err)
-	}
-}
-
-// publish shows the table's readers what has changed. It says whether anything has.
-func (l *ledger) publish() bool {
-	if len(l.changed) == 0 {
-		return false
-	}
-	changed := make(map[uint64][]owner, len(l.changed))
-	for number := range l.changed {
-		owners := make([]owner, 0, len(l.spaces[number]))
-		for _, sp := range l.spaces[number] {
-			state, c := sp.state()
-			owners = append(owners, owner{
-				after: sp.after, end: sp.end, container: c,
-				state: state, verdict: l.verdict(state, c),
-			})
-		}
-		changed[number] = owners
-	}
-	clear(l.changed)
-	matches := 0
-	for _, t := range l.tenants {
-		if t.alive() && t.settled && l.policy.selector.Match(t.container) {
-			matches++
-		}
-	}
-	l.table.publish(changed, matches)
-	return true
 }

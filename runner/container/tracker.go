@@ -81,6 +81,12 @@ func (s *sighting) cgroupPath() string {
 	return "/" + text(s.Parent[:]) + "/" + text(s.Leaf[:])
 }
 
+// same says whether two sightings of one number are of the same namespace. A scan
+// of /proc does not know generations.
+func (s *sighting) same(other *sighting) bool {
+	return s.Generation == other.Generation || s.Generation == 0 || other.Generation == 0
+}
+
 func decodeSighting(raw []byte) (sighting, error) {
 	var s sighting
 	_, err := binary.Decode(raw, binary.NativeEndian, &s)
@@ -101,7 +107,9 @@ type known struct {
 type tracker struct {
 	coll  *ebpf.Collection
 	links []link.Link
+	// tasks is nil where a scan of view has to do.
 	tasks *link.Iter
+	view  *hostView
 	ring  *ringbuf.Reader
 	// announced says where its counter of sightings is.
 	announced *ebpf.VariableSpec
@@ -110,8 +118,37 @@ type tracker struct {
 
 // loadTracker brings the tracker into the kernel and makes it watch. New
 // namespaces enter the filter map, unless it is nil. The namespaces that exist
-// before are those of the next snapshot.
-func loadTracker(filter *ebpf.Map) (*tracker, error) {
+// before are those of the next snapshot. Without iterate, or on a kernel without
+// iterators of tasks, snapshots are scans of /proc.
+func loadTracker(filter *ebpf.Map, view *hostView, iterate bool) (*tracker, error) {
+	spec, err := trackerSpec()
+	if err != nil {
+		return nil, err
+	}
+	var opts ebpf.CollectionOptions
+	if filter != nil {
+		opts.MapReplacements = map[string]*ebpf.Map{FilterMapName: filter}
+	} else {
+		spec.Maps[FilterMapName].MaxEntries = 1
+	}
+	if err := spec.Variables["provisional"].Set(filter != nil); err != nil {
+		return nil, fmt.Errorf("configure container tracker: %w", err)
+	}
+	if !iterate {
+		delete(spec.Programs, "snapshot")
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, opts)
+	if err != nil {
+		return nil, fmt.Errorf("load container tracker: %w", err)
+	}
+	t := &tracker{coll: coll, view: view, announced: spec.Variables["announced"]}
+	if err := t.start(); err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	return t, nil
+}
+
+func trackerSpec() (*ebpf.CollectionSpec, error) {
 	object, err := bpf.ReadFile("bpf/tracker.bpf.o")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNoTracker
@@ -123,24 +160,7 @@ func loadTracker(filter *ebpf.Map) (*tracker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read container tracker: %w", err)
 	}
-	var opts ebpf.CollectionOptions
-	if filter != nil {
-		opts.MapReplacements = map[string]*ebpf.Map{FilterMapName: filter}
-	} else {
-		spec.Maps[FilterMapName].MaxEntries = 1
-	}
-	if err := spec.Variables["provisional"].Set(filter != nil); err != nil {
-		return nil, fmt.Errorf("configure container tracker: %w", err)
-	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, opts)
-	if err != nil {
-		return nil, fmt.Errorf("load container tracker: %w", err)
-	}
-	t := &tracker{coll: coll, announced: spec.Variables["announced"]}
-	if err := t.start(); err != nil {
-		return nil, errors.Join(err, t.close())
-	}
-	return t, nil
+	return spec, nil
 }
 
 func (t *tracker) start() error {
@@ -149,9 +169,11 @@ func (t *tracker) start() error {
 	if err != nil {
 		return fmt.Errorf("open container tracker's ring: %w", err)
 	}
-	t.tasks, err = link.AttachIter(link.IterOptions{Program: t.coll.Programs["snapshot"]})
-	if err != nil {
-		return fmt.Errorf("attach container tracker's snapshot: %w", err)
+	if program := t.coll.Programs["snapshot"]; program != nil {
+		t.tasks, err = link.AttachIter(link.IterOptions{Program: program})
+		if err != nil {
+			return fmt.Errorf("attach container tracker's snapshot: %w", err)
+		}
 	}
 	// A first look tells the programs what is not new; what comes between it and
 	// the last attachment is in the next.
@@ -177,6 +199,9 @@ func (t *tracker) start() error {
 // snapshot lists the mount namespaces that have a process, each once with its
 // lowest process.
 func (t *tracker) snapshot() ([]sighting, error) {
+	if t.tasks == nil {
+		return t.view.scan()
+	}
 	t.round++
 	if err := t.coll.Variables["snapshot_number"].Set(t.round); err != nil {
 		return nil, fmt.Errorf("number snapshot of mount namespaces: %w", err)

@@ -67,8 +67,12 @@ type Watcher struct {
 	running sync.WaitGroup
 	// learned counts the sightings taken in.
 	learned uint64
+	// refused is the last count of namespaces that found no room in the filter.
 	refused uint64
-	silent  bool
+	// silent is true while docker does not answer.
+	silent bool
+	// started is when the watcher was, 0 when all that existed then is decided.
+	started uint64
 }
 
 // Start begins to watch. When it returns, the filter map has all that exists and
@@ -77,9 +81,23 @@ type Watcher struct {
 // interrupted still gets its names. It needs root, or CAP_BPF and CAP_PERFMON;
 // the error is [ErrNoTracker] when the binary has no tracker.
 func Start(ctx context.Context, o Options) (*Watcher, error) {
+	w, err := start(ctx, o, true)
+	if err == nil || errors.Is(err, ErrNoTracker) {
+		return w, err
+	}
+	slow, slowErr := start(ctx, o, false)
+	if slowErr != nil {
+		return nil, err
+	}
+	slow.opts.Log.Info("container tracker without iterator: scanning /proc instead", "error", err)
+	return slow, nil
+}
+
+// start is Start; without iterate it does not need iterators of tasks.
+func start(ctx context.Context, o Options, iterate bool) (*Watcher, error) {
 	w := newWatcher(o)
 	var err error
-	if w.tracker, err = loadTracker(o.FilterMap); err != nil {
+	if w.tracker, err = loadTracker(o.FilterMap, &w.ledger.view, iterate); err != nil {
 		return nil, err
 	}
 	if err := w.tracker.shareAnnounced(w.ledger.table); err != nil {
@@ -123,7 +141,7 @@ func newWatcher(o Options) *Watcher {
 	l := newLedger(policy{selector: o.Selector, host: o.Host, filtered: o.FilterMap != nil})
 	l.ttl, l.wait, l.log = uint64(o.TTL), uint64(o.EnrichWait), o.Log
 	l.view = newHostView()
-	w := &Watcher{opts: o, ledger: l}
+	w := &Watcher{opts: o, ledger: l, started: bootTime()}
 	d, err := newDocker(o.DockerHost)
 	if err != nil {
 		o.Notice(err.Error())
@@ -209,7 +227,7 @@ func (w *Watcher) take(s sighting) {
 		return
 	}
 	w.learned++
-	w.ledger.see(s, s.Boot, bootTime())
+	w.ledger.report(s, bootTime())
 }
 
 // hear gives an answer of docker to the ledger.
@@ -253,5 +271,20 @@ func (w *Watcher) publish() {
 	}
 	if news {
 		w.opts.Changed()
+	}
+	if w.started != 0 && !w.ledger.undecided(w.started) {
+		w.started = 0
+		w.greet()
+	}
+}
+
+// greet says so when there is nothing to see yet.
+func (w *Watcher) greet() {
+	switch {
+	case w.Table().Matches() > 0:
+	case !w.opts.Selector.Empty():
+		w.opts.Notice("no container matches yet; waiting")
+	case !w.opts.Host:
+		w.opts.Notice("no container is running yet; waiting")
 	}
 }

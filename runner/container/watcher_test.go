@@ -3,6 +3,7 @@ package container
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/gadget-bpf/gadget/internal/testengine"
 )
@@ -35,12 +37,22 @@ func startWatcher(t *testing.T, o Options, filter bool) *Watcher {
 		o.FilterMap = m
 	}
 	if o.Notice == nil {
-		o.Notice = func(text string) { t.Errorf("notice: %s", text) }
+		o.Notice = func(text string) {
+			if !strings.HasSuffix(text, "; waiting") {
+				t.Errorf("notice: %s", text)
+			}
+		}
 	}
 	w, err := Start(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeQuickly(t, w)
+	return w
+}
+
+// closeQuickly closes the watcher at the end of the test.
+func closeQuickly(t *testing.T, w *Watcher) {
 	t.Cleanup(func() {
 		start := time.Now()
 		if err := w.Close(); err != nil {
@@ -52,7 +64,6 @@ func startWatcher(t *testing.T, o Options, filter bool) *Watcher {
 			t.Logf("close took %v", d)
 		}
 	})
-	return w
 }
 
 // eventually waits for a condition.
@@ -112,6 +123,8 @@ func TestDockerContainers(t *testing.T) {
 	t.Run("private mounts of the host", func(t *testing.T) { testHostNamespaces(t, d) })
 	t.Run("reused numbers", func(t *testing.T) { testReusedNumbers(t, d) })
 	t.Run("restart", func(t *testing.T) { testRestart(t, d) })
+	t.Run("docker is silent", func(t *testing.T) { testSilentDocker(t, d) })
+	t.Run("list", func(t *testing.T) { testList(t, d) })
 }
 
 // The first exec of every container is caught and named, five starting at a time.
@@ -348,5 +361,57 @@ func testRestart(t *testing.T, d *testengine.Docker) {
 	}
 	if pids[0] == pids[1] {
 		t.Errorf("both had process %d", pids[0])
+	}
+}
+
+// Without an answer of docker events come with the id, after the wait.
+func testSilentDocker(t *testing.T, d *testengine.Docker) {
+	silent := fakeDocker(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	notices := make(chan string, 10)
+	w := startWatcher(t, Options{DockerHost: silent, Notice: func(text string) { notices <- text }}, true)
+	execs := startExecs(t, w.opts.FilterMap)
+	d.Run(t, []string{"--rm", "--name", "nameless"}, "true")
+	found := false
+	for _, c := range execs.catch(t, w.Table(), 50*time.Millisecond) {
+		if c.file() == "/bin/true" && c.container != nil {
+			found = len(c.container.ID) == 64 && c.container.Name == c.container.ID[:12]
+		}
+		if c.waited > 3*DefaultEnrichWait {
+			t.Errorf("%s waited %v", c.file(), c.waited)
+		}
+	}
+	if !found {
+		t.Error("no exec with an id")
+	}
+	for text := range notices {
+		if strings.Contains(text, "no answer within") {
+			if !strings.Contains(text, "everything else works") {
+				t.Errorf("notice %q does not say what works", text)
+			}
+			break
+		}
+	}
+}
+
+// The same is found from /proc, without eBPF.
+func testList(t *testing.T, d *testengine.Docker) {
+	defer hold(t, d, "--name", "listed-b")()
+	defer hold(t, d, "--name", "listed-a")()
+	list, err := List(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range list {
+		names = append(names, c.Name)
+		if got := d.Do(t, "inspect", "--format", "{{.State.Pid}}", c.Name); got != fmt.Sprint(c.PID) {
+			t.Errorf("%s has process %d, docker says %s", c.Name, c.PID, got)
+		}
+		if c.MntNS == 0 || c.NetNS == 0 || c.CgroupID == 0 || c.StartedAt == 0 {
+			t.Errorf("got %+v", c)
+		}
+	}
+	if diff := cmp.Diff([]string{"listed-a", "listed-b"}, names); diff != "" {
+		t.Error(diff)
 	}
 }

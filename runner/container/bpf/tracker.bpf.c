@@ -105,6 +105,9 @@ struct sighting {
 	char parent[64];
 };
 
+/* Keeps the type in the object, where a test compares it with Go's. */
+const struct sighting *type_of_sighting __attribute__((unused));
+
 struct known {
 	__u64 generation;
 	__u32 pid;
