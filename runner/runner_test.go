@@ -106,13 +106,14 @@ func TestLosses(t *testing.T) {
 			if s.Lost == 0 || told != s.Lost || report.Lost() != s.Lost {
 				t.Errorf("lost %d of a buffer that is too small, told of %d", s.Lost, told)
 			}
-			checkLines(t, out.String(), s.Delivered)
+			// A thread that moves to another processor goes on in another perf buffer.
+			checkLines(t, out.String(), s.Delivered, gadget != "perfbuf")
 		})
 	}
 }
 
-// checkLines checks that the text has that many events, in order, and whole.
-func checkLines(t *testing.T, text string, want uint64) {
+// checkLines checks that the text has that many events, whole, and in order.
+func checkLines(t *testing.T, text string, want uint64, ordered bool) {
 	t.Helper()
 	body, ok := strings.CutPrefix(text, "begin\n")
 	body, ended := strings.CutSuffix(body, "end\n")
@@ -126,7 +127,7 @@ func checkLines(t *testing.T, text string, want uint64) {
 		if err != nil {
 			t.Fatalf("line %d: %v", n, err)
 		}
-		if seq <= last {
+		if ordered && seq <= last {
 			t.Fatalf("line %d: event %d after %d", n, seq, last)
 		}
 		last = seq
@@ -164,7 +165,7 @@ func TestMaxEvents(t *testing.T) {
 	if got := report.Sources[0].Delivered; got != 7 {
 		t.Errorf("delivered %d, want 7", got)
 	}
-	checkLines(t, out.String(), 7)
+	checkLines(t, out.String(), 7, true)
 }
 
 func TestFilter(t *testing.T) {

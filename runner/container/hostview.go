@@ -128,7 +128,7 @@ func (h *hostView) scan() ([]sighting, error) {
 		if err != nil {
 			continue
 		}
-		s := sighting{Kind: seen, PID: uint32(pid), MntNS: h.namespace(e.Name(), "mnt")}
+		s := sighting{Kind: seen, PID: uint32(pid), Boot: bootTime(), MntNS: h.namespace(e.Name(), "mnt")}
 		if s.MntNS == 0 {
 			continue // Gone meanwhile, or not ours to see.
 		}

@@ -93,13 +93,10 @@ func (l *ledger) see(s sighting, from, now uint64) {
 		return
 	}
 	// A sweep may have been faster than the tracker's report of a predecessor
-	// that was short-lived. Generations only grow.
+	// that was short-lived.
 	at := 0
-	for at < len(chain) && chain[at].seen.Generation > s.Generation {
+	for at < len(chain) && chain[at].seen.Boot > s.Boot {
 		at++
-	}
-	if at < len(chain) && chain[at].seen.Generation == s.Generation {
-		return
 	}
 	sp := &space{seen: s, from: from}
 	if at < len(chain) {

@@ -90,7 +90,7 @@ struct sighting {
 	/* First process seen in it. */
 	__u32 pid;
 	__u64 mntns;
-	/* Tells apart the namespaces that had the same number one after the other. */
+	/* Tells apart the namespaces that had the same number one after the other, in no order. */
 	__u64 generation;
 	/* CLOCK_BOOTTIME of this sighting, and of the start of the process. */
 	__u64 boot;
