@@ -87,15 +87,32 @@ func report(t *testing.T, console string) {
 	}
 }
 
-func caseNames(t *testing.T) []string {
+// scripts are the files of all cases.
+func scripts(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/cases/*.sh")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)
 	}
+	return files
+}
+
+// caseNames are the cases that a guest must report: one for each script, or
+// those that its first line names.
+func caseNames(t *testing.T) []string {
+	t.Helper()
 	var names []string
-	for _, f := range files {
-		names = append(names, strings.TrimSuffix(filepath.Base(f), ".sh"))
+	for _, f := range scripts(t) {
+		content, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(string(content), "\n")
+		if list, ok := strings.CutPrefix(first, "# cases: "); ok {
+			names = append(names, strings.Fields(list)...)
+		} else {
+			names = append(names, strings.TrimSuffix(filepath.Base(f), ".sh"))
+		}
 	}
 	return names
 }
@@ -115,9 +132,10 @@ func makeInitrd(t *testing.T) string {
 	}
 	add("/init", "testdata/init", true)
 	add("/bin/gadget", *binary, true)
-	for _, c := range caseNames(t) {
-		add("/cases/"+c+".sh", "testdata/cases/"+c+".sh", false)
+	for _, f := range scripts(t) {
+		add("/cases/"+filepath.Base(f), f, false)
 	}
+	addStore(t, files)
 	packed, err := Initrd(files)
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +145,38 @@ func makeInitrd(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// addStore builds the gadgets of testdata with the binary under test and puts its
+// store where the guest's binary looks.
+func addStore(t *testing.T, files map[string]File) {
+	t.Helper()
+	store := t.TempDir()
+	dirs, err := filepath.Glob("testdata/gadgets/*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatal("no gadgets", err)
+	}
+	for _, dir := range dirs {
+		cmd := exec.Command(*binary, "image", "build", "-t", filepath.Base(dir), dir)
+		cmd.Env = append(os.Environ(), "GADGET_STORE="+store)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", dir, err, out)
+		}
+	}
+	err = filepath.WalkDir(store, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		files["/var/lib/gadget"+strings.TrimPrefix(path, store)] = File{Content: content}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fetchKernel downloads and unpacks a Debian kernel with an apt state of its own

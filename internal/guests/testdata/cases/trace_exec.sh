@@ -11,6 +11,6 @@ wait $pid
 if grep -q '"args":"/bin/echo one' /tmp/out; then
 	echo "CASE $1 ok"
 else
-	echo "CASE $1 fail: $(head -n 3 /tmp/err | sed 's/$/ ; /')"
+	echo "CASE $1 fail: $(head -n 3 /tmp/err | tr "\n" " ")"
 	head -c 2000 /tmp/out
 fi
