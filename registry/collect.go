@@ -28,18 +28,34 @@ type freed struct {
 
 // collect deletes blobs that no entry of the index leads to, and what killed
 // writers left. While others write it does nothing, and the last of them does it.
-func (s *Store) collect(ctx context.Context) (freed, error) {
+func (s *Store) collect(ctx context.Context) (sum freed, err error) {
 	// Marked before the lock is tried: a writer that holds it now looks for the
 	// mark after giving it back. On a full disk there is no mark but no harm.
-	mark := filepath.Join(s.dir, leftoversMark)
-	_ = os.WriteFile(mark, nil, 0o600)
+	_ = os.WriteFile(filepath.Join(s.dir, leftoversMark), nil, 0o600)
+	for first := true; first || s.leftovers(); first = false {
+		f, err := s.collectAlone(ctx)
+		sum.blobs += f.blobs
+		sum.bytes += f.bytes
+		if err != nil || f.deferred {
+			sum.deferred = first && f.deferred
+			return sum, err
+		}
+	}
+	return sum, nil
+}
+
+// leftovers says whether somebody was kept from collecting.
+func (s *Store) leftovers() bool {
+	_, err := os.Lstat(filepath.Join(s.dir, leftoversMark))
+	return err == nil
+}
+
+// collectAlone collects if it gets the lock alone.
+func (s *Store) collectAlone(ctx context.Context) (freed, error) {
 	lock := flock.New(filepath.Join(s.dir, writersLock), flock.SetPermissions(0o600))
 	defer lock.Close()
 	if alone, err := lock.TryLock(); err != nil || !alone {
 		return freed{deferred: true}, err
-	}
-	if err := os.Remove(mark); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return freed{}, err
 	}
 	index, err := s.loadIndex()
 	if err != nil {
@@ -54,13 +70,21 @@ func (s *Store) collect(ctx context.Context) (freed, error) {
 	if err := s.sweepTemporary(); err != nil {
 		return freed{}, err
 	}
-	return s.sweep(live)
+	f, err := s.sweep(live)
+	if err != nil {
+		return f, err
+	}
+	// Whoever set the mark meanwhile had changed the index before we read it.
+	if err := os.Remove(filepath.Join(s.dir, leftoversMark)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	return f, nil
 }
 
 // collectAfter collects when an operation left blobs without use, or an earlier
 // one could not. The operation itself has succeeded, so trouble is only logged.
 func (s *Store) collectAfter(ctx context.Context, leftovers bool) {
-	if _, err := os.Lstat(filepath.Join(s.dir, leftoversMark)); err != nil && !leftovers {
+	if !leftovers && !s.leftovers() {
 		return
 	}
 	f, err := s.collect(context.WithoutCancel(ctx))

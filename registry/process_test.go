@@ -40,9 +40,9 @@ func TestMain(m *testing.M) {
 
 const rounds = 12
 
-// work puts, tags and removes under names of its own, but images that all
-// workers share, so that one deletes what another is adding. It says on stdout
-// what it will do and what it has done.
+// work puts, tags and removes under names of its own, but images that it shares
+// with a few other workers, so that one deletes what another is adding. It says
+// on stdout what it will do and what it has done.
 func work(worker, dir string) error {
 	ctx := context.Background()
 	s, err := OpenStore(dir, StoreOptions{})
@@ -50,8 +50,11 @@ func work(worker, dir string) error {
 		return err
 	}
 	for round := range rounds {
-		n, _ := strconv.Atoi(worker)
-		img := testImage(fmt.Sprint("shared ", (n+round)%5))
+		n, err := strconv.Atoi(worker)
+		if err != nil {
+			return err
+		}
+		img := testImage(fmt.Sprintf("%d of %d", round%4, n%4))
 		name, err := ParseReference(fmt.Sprintf("worker%s/x:%d", worker, round))
 		if err != nil {
 			return err
@@ -72,7 +75,7 @@ func work(worker, dir string) error {
 			return err
 		}
 		fmt.Println("have", moving, d)
-		if round%3 == 0 {
+		if round%6 == 0 {
 			continue
 		}
 		fmt.Println("will", name)

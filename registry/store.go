@@ -177,6 +177,7 @@ type Removed struct {
 func (s *Store) Remove(ctx context.Context, name string) (Removed, error) {
 	r, err := s.remove(ctx, name)
 	if err != nil || len(r.Left) > 0 {
+		s.collectAfter(ctx, false)
 		return r, storeError(s.dir, "remove image", err)
 	}
 	f, err := s.collect(ctx)
