@@ -79,17 +79,21 @@ struct {
 	__uint(value_size, GADGET_MAX_EVENT_SIZE);
 } gadget_heap SEC(".maps");
 
-static __always_inline void *__gadget_reserve_buf(void *map, void *lost, __u64 size)
+static __always_inline void *__gadget_try_reserve_buf(void *map, __u64 size)
 {
 	__u32 zero = 0;
-	void *buf;
 
-	if (!__gadget_has_ringbuf()) {
-		if (size > GADGET_MAX_EVENT_SIZE)
-			return 0;
-		return bpf_map_lookup_elem(&gadget_heap, &zero);
-	}
-	buf = bpf_ringbuf_reserve(map, size, 0);
+	if (__gadget_has_ringbuf())
+		return bpf_ringbuf_reserve(map, size, 0);
+	if (size > GADGET_MAX_EVENT_SIZE)
+		return 0;
+	return bpf_map_lookup_elem(&gadget_heap, &zero);
+}
+
+static __always_inline void *__gadget_reserve_buf(void *map, void *lost, __u64 size)
+{
+	void *buf = __gadget_try_reserve_buf(map, size);
+
 	if (!buf)
 		__gadget_count_lost(lost);
 	return buf;
@@ -101,6 +105,9 @@ static __always_inline void *__gadget_reserve_buf(void *map, void *lost, __u64 s
  * gadget_discard_buf().
  */
 #define gadget_reserve_buf(map, size) __gadget_reserve_buf(map, map##_lost_samples, size)
+
+/* The same, for who has a second choice: no room does not count as a lost event. */
+#define gadget_try_reserve_buf(map, size) __gadget_try_reserve_buf(map, size)
 
 /* Gives a reservation back unsent. */
 static __always_inline void gadget_discard_buf(void *buf)

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * The registers of a system call. At its end they still hold the number and the
+ * arguments, so that a program on
+ *
+ *	SEC("tp_btf/sys_exit")
+ *	int BPF_PROG(on_exit, struct pt_regs *regs, long ret)
+ *
+ * sees everything at once: no program at the beginning, no map in between. User
+ * memory is read then too, when its pages have been touched by the kernel. Only a
+ * successful execve has lost its registers.
+ *
+ * regs must be the typed pointer of a tp_btf program, whose members are plain
+ * loads. gadget_get_syscall_nr() of core_fixes.bpf.h does without.
+ */
+#ifndef GADGET_SYSCALL_H
+#define GADGET_SYSCALL_H
+
+#include <gadget/current.h>
+
+#ifndef __VMLINUX_H__
+#error "gadget/syscall.h needs vmlinux.h, which cannot be mixed with <linux/bpf.h>"
+#endif
+
+/*
+ * The barrier keeps the compiler from making one load of two that stand in
+ * different branches, which the verifier refuses when one of them is not from regs.
+ */
+#define __GADGET_REGISTER(regs, member)                                                            \
+	({                                                                                         \
+		unsigned long __value = (regs)->member;                                            \
+		barrier_var(__value);                                                              \
+		__value;                                                                           \
+	})
+
+/* Arguments are counted from 0. */
+#if defined(__TARGET_ARCH_x86)
+
+#define GADGET_SYSCALL_NR(regs) ((long)(regs)->orig_ax)
+#define GADGET_SYSCALL_ARG0(regs) __GADGET_REGISTER(regs, di)
+#define GADGET_SYSCALL_ARG1(regs) __GADGET_REGISTER(regs, si)
+#define GADGET_SYSCALL_ARG2(regs) __GADGET_REGISTER(regs, dx)
+#define GADGET_SYSCALL_ARG3(regs) __GADGET_REGISTER(regs, r10)
+
+/* TS_COMPAT: a call by the 32-bit entry, with other numbers and registers. */
+#define __GADGET_COMPAT_FIELD thread_info.status
+#define __GADGET_COMPAT_BIT 0x2
+
+/* Numbers of calls that gadgets ask for. -1 is none. */
+#define GADGET_NR_open 2
+#define GADGET_NR_creat 85
+#define GADGET_NR_openat 257
+#define GADGET_NR_openat2 437
+#define GADGET_NR_execve 59
+#define GADGET_NR_execveat 322
+
+#elif defined(__TARGET_ARCH_arm64)
+
+#define GADGET_SYSCALL_NR(regs) ((long)(regs)->syscallno)
+/* The first register has the return value by then. */
+#define GADGET_SYSCALL_ARG0(regs) __GADGET_REGISTER(regs, orig_x0)
+#define GADGET_SYSCALL_ARG1(regs) __GADGET_REGISTER(regs, regs[1])
+#define GADGET_SYSCALL_ARG2(regs) __GADGET_REGISTER(regs, regs[2])
+#define GADGET_SYSCALL_ARG3(regs) __GADGET_REGISTER(regs, regs[3])
+
+/* TIF_32BIT: a task of 32 bits. */
+#define __GADGET_COMPAT_FIELD thread_info.flags
+#define __GADGET_COMPAT_BIT (1UL << 22)
+
+#define GADGET_NR_open -1
+#define GADGET_NR_creat -1
+#define GADGET_NR_openat 56
+#define GADGET_NR_openat2 437
+#define GADGET_NR_execve 221
+#define GADGET_NR_execveat 281
+
+#else
+#error "gadget/syscall.h knows x86 and arm64"
+#endif
+
+/* True in a system call of a 32-bit program: its numbers mean other calls. */
+static __always_inline bool gadget_in_compat_syscall(void)
+{
+	unsigned long flags;
+
+	gadget_read_current(flags, __GADGET_COMPAT_FIELD, __GADGET_COMPAT_FIELD);
+	return flags & __GADGET_COMPAT_BIT;
+}
+
+#endif /* GADGET_SYSCALL_H */
