@@ -34,8 +34,8 @@ func (l *links) close(log *slog.Logger) {
 	*l = nil
 }
 
-// attach attaches all programs of the plan. On error none stays attached.
-func attach(p *plan.Plan, coll *ebpf.Collection, log *slog.Logger) (links, error) {
+// attach attaches the chosen programs of the plan. On error none stays attached.
+func attach(p *plan.Plan, c *choice, coll *ebpf.Collection, log *slog.Logger) (links, error) {
 	var (
 		mu    sync.Mutex
 		made  links
@@ -48,7 +48,7 @@ func attach(p *plan.Plan, coll *ebpf.Collection, log *slog.Logger) (links, error
 			continue
 		}
 		// Iterators are attached by the data source that reads them.
-		if isIterator(p.Spec.Programs[prog.Name]) {
+		if !c.uses(prog.Name) || isIterator(p.Spec.Programs[prog.Name]) {
 			continue
 		}
 		group.Go(func() error {

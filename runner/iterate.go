@@ -20,9 +20,12 @@ type iterators []*link.Iter
 
 // openIterators attaches the programs whose rows make a batch. Attaching an
 // iterator runs nothing: reading it does.
-func openIterators(p *plan.Plan, s *plan.Source, coll *ebpf.Collection) (iterators, error) {
+func openIterators(p *plan.Plan, c *choice, s *plan.Source, coll *ebpf.Collection) (iterators, error) {
 	var its iterators
 	for _, name := range s.Programs {
+		if !c.uses(name) {
+			continue
+		}
 		prog := p.Program(name)
 		o := link.IterOptions{Program: coll.Programs[name]}
 		if prog.Target != "" {

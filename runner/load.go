@@ -3,7 +3,6 @@ package runner
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/bits"
 	"os"
 	"runtime"
@@ -11,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
+	"golang.org/x/sys/unix"
 
 	"github.com/gadget-bpf/gadget/internal/plan"
 )
@@ -29,13 +30,14 @@ type loaded struct {
 
 func (l *loaded) close() { l.coll.Close() }
 
-// load brings the plan's programs and maps into the kernel. filterMap replaces
-// the gadget's own map of mount namespaces; nil leaves its filter off.
-func load(p *plan.Plan, filterMap *ebpf.Map, o Options, log *slog.Logger) (*loaded, error) {
+// load brings the chosen programs of the plan and its maps into the kernel.
+// filterMap replaces the gadget's own map of mount namespaces; nil leaves its
+// filter off.
+func load(p *plan.Plan, c *choice, filterMap *ebpf.Map, o Options) (*loaded, error) {
 	if p.Spec == nil {
 		return nil, fmt.Errorf("%w: gadgets without eBPF programs", ErrNotSupported)
 	}
-	spec, err := prepare(p, o)
+	spec, err := prepare(p, c, o)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +56,7 @@ func load(p *plan.Plan, filterMap *ebpf.Map, o Options, log *slog.Logger) (*load
 			return newLoaded(coll, p.Sources, counted), nil
 		}
 		// Our own instructions must never be the reason why a gadget does not run.
-		log.Info("loading with a loss counter added did not work, trying without", "error", err)
+		c.log.Info("loading with a loss counter added did not work, trying without", "error", err)
 	}
 	coll, err := ebpf.NewCollectionWithOptions(spec, opts)
 	if err != nil {
@@ -65,16 +67,17 @@ func load(p *plan.Plan, filterMap *ebpf.Map, o Options, log *slog.Logger) (*load
 
 // prepare writes into a copy of the plan's spec what this run wants: parameters,
 // map sizes, ring buffers that this kernel has.
-func prepare(p *plan.Plan, o Options) (*ebpf.CollectionSpec, error) {
+func prepare(p *plan.Plan, c *choice, o Options) (*ebpf.CollectionSpec, error) {
 	spec := p.Spec.Copy()
 	for i := range p.Programs {
 		prog := &p.Programs[i]
+		// A disabled program's target may not exist, which load would refuse.
+		if prog.Disabled || !c.uses(prog.Name) {
+			delete(spec.Programs, prog.Name)
+			continue
+		}
 		if err := supported(prog, spec.Programs[prog.Name]); err != nil {
 			return nil, err
-		}
-		// A disabled program's target may not exist, which load would refuse.
-		if prog.Disabled {
-			delete(spec.Programs, prog.Name)
 		}
 	}
 	if err := setParams(p, spec, o.Params); err != nil {
@@ -210,12 +213,21 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
+// LoadError says which program the kernel did not take, for a reason other than
+// its verifier's.
+type LoadError struct {
+	// Program is the C function, "" when it is not the fault of one.
+	Program string
+	Err     error
+}
+
+func (e *LoadError) Error() string { return fmt.Sprintf("load gadget: %v", e.Err) }
+
+// Unwrap returns the cause.
+func (e *LoadError) Unwrap() error { return e.Err }
+
 // loadError turns what the kernel said into something to act on.
 func loadError(err error, spec *ebpf.CollectionSpec) error {
-	var ve *ebpf.VerifierError
-	if !errors.As(err, &ve) {
-		return fmt.Errorf("load gadget: %w", err)
-	}
 	name := ""
 	for _, n := range sortedPrograms(spec) {
 		// cilium/ebpf names the program only in the text of its error.
@@ -223,7 +235,46 @@ func loadError(err error, spec *ebpf.CollectionSpec) error {
 			name = n
 		}
 	}
-	return newVerifierError(name, ve, err)
+	var ve *ebpf.VerifierError
+	if errors.As(err, &ve) && len(ve.Log) > 0 {
+		return newVerifierError(name, ve, err)
+	}
+	if prog := spec.Programs[name]; prog != nil && unavailable(err, prog) {
+		err = &HostError{Need: fmt.Sprintf("programs of section %q", prog.SectionName), Err: err,
+			Hint: "its kernel was built, or locked down, without them; a gadget may name alternatives for such programs in its gadget.yaml"}
+	}
+	return &LoadError{Program: name, Err: err}
+}
+
+// unavailable reports whether the kernel refuses a program for its type or its
+// target, which no change of the program would mend. Some kernels answer EPERM
+// for whole types of programs, root or not.
+func unavailable(err error, prog *ebpf.ProgramSpec) bool {
+	switch {
+	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, btf.ErrNotFound):
+		return true
+	case errors.Is(err, unix.EPERM):
+		return prog.Type == ebpf.Tracing || prog.Type == ebpf.LSM || prog.Type == ebpf.Extension
+	}
+	return false
+}
+
+// blame names the program whose fault an error is, "" for none.
+func blame(err error) string {
+	var (
+		load     *LoadError
+		attach   *AttachError
+		verifier *VerifierError
+	)
+	switch {
+	case errors.As(err, &verifier):
+		return verifier.Program
+	case errors.As(err, &attach):
+		return attach.Program
+	case errors.As(err, &load):
+		return load.Program
+	}
+	return ""
 }
 
 func sortedPrograms(spec *ebpf.CollectionSpec) []string {

@@ -127,6 +127,7 @@ type run struct {
 	// filterMap holds the wanted mount namespaces; nil when the gadget cannot
 	// use one or everything is wanted.
 	filterMap *ebpf.Map
+	choice    *choice
 	loaded    *loaded
 	sources   []*source
 	links     links
@@ -145,21 +146,51 @@ func (r *run) start(ctx context.Context) error {
 	if err = r.watchContainers(ctx); err != nil {
 		return err
 	}
-	if r.loaded, err = load(r.plan, r.filterMap, r.opts, r.log); err != nil {
+	if r.choice, err = newChoice(r.plan, r.log); err != nil {
 		return err
 	}
-	for _, s := range r.plan.Sources {
-		if err := r.openSource(s); err != nil {
+	for {
+		failed, err := r.activate()
+		if err == nil {
+			break
+		}
+		r.deactivate()
+		if err = r.choice.drop(failed, err); err != nil {
 			return err
 		}
-	}
-	if r.links, err = attach(r.plan, r.loaded.coll, r.log); err != nil {
-		return err
 	}
 	if r.opts.Ready != nil {
 		r.opts.Ready()
 	}
 	return nil
+}
+
+// activate loads and attaches the chosen programs. With an error it names the
+// program to blame, "" when it is none of them.
+func (r *run) activate() (failed string, err error) {
+	if r.loaded, err = load(r.plan, r.choice, r.filterMap, r.opts); err != nil {
+		return blame(err), err
+	}
+	for _, s := range r.plan.Sources {
+		if err := r.openSource(s); err != nil {
+			return blame(err), err
+		}
+	}
+	r.links, err = attach(r.plan, r.choice, r.loaded.coll, r.log)
+	return blame(err), err
+}
+
+// deactivate undoes activate, however far it came.
+func (r *run) deactivate() {
+	r.links.close(r.log)
+	for _, s := range r.sources {
+		s.close(r.log)
+	}
+	r.sources = nil
+	if r.loaded != nil {
+		r.loaded.close()
+		r.loaded = nil
+	}
 }
 
 func (r *run) report() *Report {
@@ -176,19 +207,7 @@ func (r *run) report() *Report {
 
 // close frees everything that start made, also when it came only half-way.
 func (r *run) close() {
-	r.links.close(r.log)
-	for _, s := range r.sources {
-		s.iterators.close()
-		if s.reader == nil {
-			continue
-		}
-		if err := s.reader.Close(); err != nil {
-			r.log.Warn("close reader", "source", s.Name, "error", err)
-		}
-	}
-	if r.loaded != nil {
-		r.loaded.close()
-	}
+	r.deactivate()
 	if r.watcher != nil {
 		if err := r.watcher.Close(); err != nil {
 			r.log.Warn("close container watcher", "error", err)

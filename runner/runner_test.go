@@ -339,3 +339,24 @@ func decode(t *testing.T, text []byte, into any) {
 		t.Fatalf("%v in %.200s", err, text)
 	}
 }
+
+// TestAlternatives checks that the first program that works is used, and only
+// that, and what is said when none does.
+func TestAlternatives(t *testing.T) {
+	gadgettest.NeedRoot(t)
+	p := gadgettest.Plan(t, "testdata/alternatives")
+	var out bytes.Buffer
+	report := runUntil(t, p, floodOptions(&out), func() { calls(100) })
+	if got := report.Sources[0].Delivered; got != 100 {
+		t.Errorf("delivered %d, want 100", got)
+	}
+
+	probe := p.Metadata.Programs["probe"]
+	probe.Alternatives = []string{"by_fentry", "by_kprobe"}
+	p.Metadata.Programs["probe"] = probe
+	_, err := Run(t.Context(), p, floodOptions(&out))
+	var attach *AttachError
+	if err == nil || !strings.Contains(err.Error(), "none of the programs") || !errors.As(err, &attach) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"cmp"
+	"log/slog"
 
 	"github.com/gadget-bpf/gadget/internal/event"
 	"github.com/gadget-bpf/gadget/internal/plan"
@@ -21,6 +22,17 @@ type source struct {
 	iterators iterators
 	// reported is how many losses Options.Lost has been told of.
 	reported uint64
+}
+
+// close frees what openSource made.
+func (s *source) close(log *slog.Logger) {
+	s.iterators.close()
+	if s.reader == nil {
+		return
+	}
+	if err := s.reader.Close(); err != nil {
+		log.Warn("close reader", "source", s.Name, "error", err)
+	}
 }
 
 // openSource prepares the way of one data source's events.
@@ -77,7 +89,7 @@ func (r *run) openBatch(src *source) (err error) {
 	var fetch pipe.Fetch
 	switch src.Kind {
 	case plan.Iterator:
-		if src.iterators, err = openIterators(r.plan, src.Source, r.loaded.coll); err != nil {
+		if src.iterators, err = openIterators(r.plan, r.choice, src.Source, r.loaded.coll); err != nil {
 			return err
 		}
 		fetch = src.iterators.fetch

@@ -14,6 +14,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,6 +38,9 @@ const (
 // NewFilterMap makes the map that filters mount namespaces: give it to the gadget
 // in place of its own, and to [Start]. The caller closes it.
 func NewFilterMap() (*ebpf.Map, error) {
+	if err := allowMaps(); err != nil {
+		return nil, err
+	}
 	m, err := ebpf.NewMap(&ebpf.MapSpec{
 		Name: "gadget_mntns", Type: ebpf.Hash, KeySize: 8, ValueSize: 4, MaxEntries: FilterMapEntries,
 	})
@@ -44,6 +48,15 @@ func NewFilterMap() (*ebpf.Map, error) {
 		return nil, fmt.Errorf("create filter map: %w", err)
 	}
 	return m, nil
+}
+
+// allowMaps lifts the limit of locked memory, against which kernels before 5.11
+// count maps.
+func allowMaps() error {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return fmt.Errorf("lift the limit of locked memory: %w", err)
+	}
+	return nil
 }
 
 // Kinds of sightings.
@@ -123,6 +136,9 @@ type tracker struct {
 func loadTracker(filter *ebpf.Map, view *hostView, iterate bool) (*tracker, error) {
 	spec, err := trackerSpec()
 	if err != nil {
+		return nil, err
+	}
+	if err := allowMaps(); err != nil {
 		return nil, err
 	}
 	var opts ebpf.CollectionOptions

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/rlimit"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gadget-bpf/gadget/internal/testengine"
@@ -24,9 +23,6 @@ func startWatcher(t *testing.T, o Options, filter bool) *Watcher {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("eBPF needs root")
-	}
-	if err := rlimit.RemoveMemlock(); err != nil {
-		t.Fatal(err)
 	}
 	if filter {
 		m, err := NewFilterMap()
@@ -58,10 +54,12 @@ func closeQuickly(t *testing.T, w *Watcher) {
 		if err := w.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
-		if d := time.Since(start); d > 50*time.Millisecond {
-			t.Errorf("close took %v", d)
-		} else {
-			t.Logf("close took %v", d)
+		// About one, on a machine that has nothing else to do; a single classic
+		// tracepoint would take more than sixty.
+		d := time.Since(start)
+		t.Logf("close took %v", d)
+		if d > 50*time.Millisecond {
+			t.Error("that is too long")
 		}
 	})
 }
