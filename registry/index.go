@@ -105,9 +105,13 @@ func setName(index *ocispec.Index, d ocispec.Descriptor, name string, at time.Ti
 	index.Manifests = append(index.Manifests, entry)
 }
 
-// has says whether an index refers to a digest under any name.
-func has(index *ocispec.Index, d digest.Digest) bool {
-	return slices.ContainsFunc(index.Manifests, func(m ocispec.Descriptor) bool { return m.Digest == d })
+// lost says whether a digest that was referred to before is not any more.
+func lost(before, after []ocispec.Descriptor) bool {
+	there := make(map[digest.Digest]bool, len(after))
+	for _, m := range after {
+		there[m.Digest] = true
+	}
+	return slices.ContainsFunc(before, func(m ocispec.Descriptor) bool { return !there[m.Digest] })
 }
 
 // readRegular reads a file that must not be a link or a device.

@@ -116,9 +116,7 @@ func (w *writer) tag(ctx context.Context, d ocispec.Descriptor, refs []Reference
 		for _, name := range names {
 			setName(index, d, name, w.s.now())
 		}
-		for _, m := range before {
-			dropped = dropped || !has(index, m.Digest)
-		}
+		dropped = lost(before, index.Manifests)
 		return nil
 	})
 	return dropped, err
