@@ -26,12 +26,12 @@ type Error struct {
 
 // Error is the message, the line of the source, and carets under the part at fault.
 func (e *Error) Error() string {
-	text := e.Message
+	text := printable([]rune(e.Message)) // it may quote the source
 	if e.Source != "" {
 		text += e.excerpt()
 	}
 	if e.Also != "" {
-		text += "\n" + e.Also
+		text += "\n" + printable([]rune(e.Also))
 	}
 	return text
 }
