@@ -32,14 +32,21 @@ type app struct {
 	log      *slog.Logger
 	term     view.Terminal // of stdout
 	settings *settings
+
+	// run and gadget are those of `gadget run`: its flags, and what it runs.
+	run    *runOptions
+	gadget *gadget
 }
 
 // run is the whole program but for the process around it.
 func run(ctx context.Context, args []string, s streams) exitCode {
 	a := &app{streams: s}
 	root := rootCmd(a)
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := extendRun(ctx, a, root, args)
+	if err == nil {
+		root.SetArgs(args)
+		err = root.ExecuteContext(ctx)
+	}
 	if interrupted := context.Cause(ctx); err == nil && errors.Is(interrupted, errInterrupted) {
 		return exitInterrupted
 	}
@@ -89,7 +96,11 @@ func (a *app) report(ctx context.Context, err error) exitCode {
 	if f.silent {
 		return f.code
 	}
-	style := view.Detect(a.err, a.global.color.String(), a.env)
-	f.print(a.err, a.global.logFormat.String(), style)
+	f.print(a.err, a.global.logFormat.String(), a.errTerm())
 	return f.code
+}
+
+// errTerm is the terminal of stderr.
+func (a *app) errTerm() view.Terminal {
+	return view.Detect(a.err, a.global.color.String(), a.env)
 }

@@ -3,8 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
+
+	"github.com/gadget-bpf/gadget/builder"
+	"github.com/gadget-bpf/gadget/registry"
+	"github.com/gadget-bpf/gadget/runner"
 )
 
 // explain turns any error into one worded for a person. What the libraries return
@@ -13,15 +21,85 @@ func explain(err error) *fault {
 	if f := asFault(err); f != nil {
 		return f
 	}
+	if f := explainHost(err); f != nil {
+		return f
+	}
 	f := &fault{code: exitFailure, err: err}
+	var compile *builder.CompileError
+	var platform *registry.PlatformError
 	switch {
+	case errors.As(err, &compile):
+		return f.hint("nothing has been tagged; what clang says is above")
+	case errors.Is(err, builder.ErrNoHeaders):
+		return f
+	case errors.As(err, &platform):
+		f.code = exitHost
+		return f
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return f.hint("the disk is full: free some space and try again; nothing has been tagged")
-	case errors.Is(err, os.ErrPermission):
-		var path *os.PathError
-		if errors.As(err, &path) {
-			return f.hint("%s", fmt.Sprintf("user %d may not do that with %s", os.Getuid(), path.Path))
-		}
+		return f.hint("the disk is full: free some space and try again")
+	case errors.Is(err, fs.ErrPermission):
+		return f.hint("user %d may not do that", os.Getuid())
 	}
 	return f
+}
+
+// explainHost words what this host lacks to run a gadget, nil for other errors.
+func explainHost(err error) *fault {
+	f := &fault{code: exitHost, err: err}
+	var permission *runner.PermissionError
+	var host *runner.HostError
+	var attach *runner.AttachError
+	switch {
+	case errors.As(err, &permission):
+		if os.Getuid() != 0 {
+			f.hint("run it as root: sudo %s", strings.Join(os.Args, " "))
+		}
+		caps := strings.ToLower(strings.Join(permission.Missing, ","))
+		return f.hint("or give the program what it lacks: sudo setcap %s+ep $(command -v gadget)", caps)
+	case errors.As(err, &host):
+		return f.hint("%s", host.Hint)
+	case errors.As(err, &attach) && errors.Is(err, fs.ErrNotExist):
+		return f.hint("the gadget was written for a kernel that has it; gadget image inspect shows all hooks of an image")
+	case errors.As(err, &attach) && errors.Is(err, runner.ErrNotSupported):
+		return f.hint("tracepoint, raw_tp and tp_btf programs are supported")
+	case errors.As(err, &attach):
+		return f
+	}
+	return nil
+}
+
+// verifierFault tells why the kernel refused a program, in short, and where all of
+// it can be read; full prints all of it at once.
+func (a *app) verifierFault(e *runner.VerifierError, full bool) error {
+	f := &fault{code: exitHost, err: e}
+	if full {
+		for _, line := range e.Log {
+			fmt.Fprintln(a.err, line)
+		}
+		return f
+	}
+	path, err := a.keepVerifierLog(e)
+	if err != nil {
+		a.log.Info("the verifier's log was not kept", "error", err)
+		return f.hint("--verifier-log full prints all that the verifier said")
+	}
+	return f.hint("all that the verifier said is in %s", path)
+}
+
+// keepVerifierLog writes the log to a file of the user's state directory.
+func (a *app) keepVerifierLog(e *runner.VerifierError) (string, error) {
+	dir, _ := a.env("XDG_STATE_HOME")
+	if !filepath.IsAbs(dir) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(home, ".local", "state")
+	}
+	dir = filepath.Join(dir, "gadget", "verifier")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, time.Now().UTC().Format("20060102T150405.000")+".log")
+	return path, os.WriteFile(path, []byte(strings.Join(e.Log, "\n")+"\n"), 0o600)
 }

@@ -29,8 +29,15 @@ func (f *fault) Unwrap() error { return f.err }
 
 // usageErrorf is a mistake in how cmd was called.
 func usageErrorf(cmd *cobra.Command, format string, args ...any) *fault {
-	return &fault{code: exitUsage, err: fmt.Errorf(format, args...), usage: cmd.CommandPath()}
+	return &fault{
+		code: exitUsage, err: fmt.Errorf(format, args...),
+		usage: firstNonEmpty(cmd.Annotations[annotationHelpPath], cmd.CommandPath()),
+	}
 }
+
+// annotationHelpPath is the command annotation with what comes before --help, for a
+// command whose help depends on an argument.
+const annotationHelpPath = "help-path"
 
 // hint adds a next step; empty ones are dropped, so that callers can pass the
 // result of a search that found nothing.

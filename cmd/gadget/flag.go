@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,13 +118,16 @@ func (d *seconds) String() string {
 }
 
 // Type implements pflag.Value.
-func (d *seconds) Type() string { return "duration" }
+func (d *seconds) Type() string { return "TIME" }
 
 // Set implements pflag.Value.
 func (d *seconds) Set(s string) error {
 	v, err := time.ParseDuration(s)
-	if n, numErr := strconv.ParseFloat(s, 64); numErr == nil {
+	if n, notNumber := strconv.ParseFloat(s, 64); notNumber == nil {
 		v, err = time.Duration(n*float64(time.Second)), nil
+		if !(n < math.MaxInt64/float64(time.Second)) {
+			v = -1
+		}
 	}
 	if err != nil || v < 0 {
 		return fmt.Errorf("%q is not a duration such as 10s, 1m30s or 10 (seconds)", s)
@@ -158,7 +162,7 @@ func (b *byteSize) String() string {
 }
 
 // Type implements pflag.Value.
-func (b *byteSize) Type() string { return "size" }
+func (b *byteSize) Type() string { return "SIZE" }
 
 // Set implements pflag.Value.
 func (b *byteSize) Set(s string) error {
@@ -213,6 +217,9 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 // valueMistake says what the flag f wants instead of value, without the words of
 // the Go function that refused it.
 func valueMistake(f *pflag.Flag, value string, cause error) string {
+	if _, own := f.Value.(*paramValue); own {
+		return cause.Error()
+	}
 	switch f.Value.Type() {
 	case "bool":
 		return fmt.Sprintf("%q is neither true nor false", value)

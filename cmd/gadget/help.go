@@ -52,9 +52,10 @@ func flagSections(cmd *cobra.Command) []flagSection {
 		}
 		sections[i].flags.AddFlag(f)
 	}
-	local := cmd.LocalFlags()
-	local.SortFlags = false
-	local.VisitAll(func(f *pflag.Flag) {
+	// In the order in which they were declared: the most used come first.
+	cmd.Flags().SortFlags = false
+	cmd.PersistentFlags().SortFlags = false
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		title := sectionFlags
 		if cmd.Root().PersistentFlags().Lookup(f.Name) == f {
 			title = sectionGlobal
@@ -193,11 +194,11 @@ func helpCmd(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			at := cmd.Root()
 			for _, word := range args {
-				i := slices.IndexFunc(at.Commands(), func(c *cobra.Command) bool { return c.Name() == word || c.HasAlias(word) })
-				if i < 0 {
+				next := verb(at, word)
+				if next == nil {
 					return unknownVerb(at, word)
 				}
-				at = at.Commands()[i]
+				at = next
 			}
 			at.InitDefaultHelpFlag()
 			a.printHelp(at)

@@ -81,7 +81,7 @@ func reference(root *cobra.Command) map[string]string {
 		}
 		name := strings.ReplaceAll(cmd.CommandPath(), " ", "_") + ".md"
 		cmd.InitDefaultHelpFlag()
-		pages[name] = page(cmd)
+		pages[name] = referencePage(cmd)
 		fmt.Fprintf(&index, "| [%s](%s) | %s |\n", cmd.CommandPath(), name, cmd.Short)
 		for _, c := range cmd.Commands() {
 			walk(c)
@@ -93,7 +93,7 @@ func reference(root *cobra.Command) map[string]string {
 	return pages
 }
 
-func page(cmd *cobra.Command) string {
+func referencePage(cmd *cobra.Command) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n```text\n%s```\n", cmd.CommandPath(), helpText(cmd, view.Terminal{}))
 	if cmd.HasParent() {

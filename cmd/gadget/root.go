@@ -45,10 +45,13 @@ back with the containers they belong to.`,
 		&cobra.Group{ID: groupTool, Title: "This tool"},
 	)
 	root.AddCommand(
+		runCmd(a),
+		imageCmd(a),
 		configCmd(a),
 		completionCmd(a),
 		versionCmd(a),
 		exitCodesTopic(),
+		filterTopic(),
 		settingsTopic(),
 	)
 	root.SetHelpCommand(helpCmd(a))
@@ -66,6 +69,16 @@ func group(cmd *cobra.Command) *cobra.Command {
 		return unknownVerb(cmd, args[0])
 	}
 	return cmd
+}
+
+// verb returns the verb of that name or alias below parent, nil when there is none.
+func verb(parent *cobra.Command, name string) *cobra.Command {
+	for _, c := range parent.Commands() {
+		if c.Name() == name || c.HasAlias(name) {
+			return c
+		}
+	}
+	return nil
 }
 
 func unknownVerb(parent *cobra.Command, word string) error {
@@ -88,10 +101,8 @@ func unknownVerb(parent *cobra.Command, word string) error {
 // verbElsewhere finds a verb of that name one level down, as in `gadget build`.
 func verbElsewhere(root *cobra.Command, word string) string {
 	for _, g := range root.Commands() {
-		for _, c := range g.Commands() {
-			if c.Name() == word || c.HasAlias(word) {
-				return c.CommandPath()
-			}
+		if c := verb(g, word); c != nil {
+			return c.CommandPath()
 		}
 	}
 	return ""

@@ -1,48 +1,65 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// update rewrites golden files and the CLI reference instead of comparing.
+// update rewrites the CLI reference and what scripts compare.
 var update = flag.Bool("update", false, "rewrite expected output")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"gadget": main})
 }
 
-// TestScript runs the scripts below testdata that need no privilege.
+// TestScript runs the scripts that need no privilege.
 func TestScript(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	testscript.Run(t, scriptParams("testdata/script"))
+}
+
+func scriptParams(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Setup:               scriptEnv,
-		Cmds:                scriptCmds,
-	})
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exit":    cmdExit,
+			"waitfor": cmdWaitFor,
+			"within":  cmdWithin,
+		},
+	}
 }
 
-// scriptEnv gives every script a home, a store and no settings of ours.
+// scriptEnv gives every script a home, a store and no settings of ours, and the
+// sources of a gadget in $WORK/snoop.
 func scriptEnv(e *testscript.Env) error {
 	for _, dir := range []string{"home", "config"} {
-		if err := os.Mkdir(e.WorkDir+"/"+dir, 0o755); err != nil {
+		if err := os.Mkdir(filepath.Join(e.WorkDir, dir), 0o755); err != nil {
 			return err
 		}
 	}
-	e.Setenv("HOME", e.WorkDir+"/home")
-	e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/config")
-	e.Setenv("XDG_DATA_HOME", e.WorkDir+"/home/data")
-	e.Setenv("GADGET_STORE", e.WorkDir+"/store")
-	return nil
-}
-
-var scriptCmds = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"exit": cmdExit,
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return err
+	}
+	e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+	e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
+	e.Setenv("XDG_DATA_HOME", filepath.Join(e.WorkDir, "home", "data"))
+	e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "home", "state"))
+	// Headers are unpacked once for all scripts.
+	e.Setenv("XDG_CACHE_HOME", cache)
+	e.Setenv("GADGET_STORE", filepath.Join(e.WorkDir, "store"))
+	return os.CopyFS(filepath.Join(e.WorkDir, "snoop"), os.DirFS("testdata/gadgets/snoop"))
 }
 
 // cmdExit runs a command and checks its exit code: exit CODE PROGRAM [ARG…]. Its
@@ -51,24 +68,46 @@ func cmdExit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exit CODE PROGRAM [ARG...]")
 	}
-	err := ts.Exec(args[1], args[2:]...)
-	got := "0"
-	if err != nil {
-		got = exitStatus(err)
-	}
-	if got != args[0] {
-		ts.Fatalf("exit code %s, want %s (%v)", got, args[0], err)
+	if got := exitStatus(ts.Exec(args[1], args[2:]...)); got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
 	}
 }
 
-// runFor runs gadget in this process and returns what it printed and its code.
-func runFor(t *testing.T, env map[string]string, args ...string) (stdout, stderr string, code exitCode) {
-	t.Helper()
-	var out, errs lockedBuffer
-	s := streams{out: &out, err: &errs, env: func(name string) (string, bool) {
-		v, ok := env[name]
-		return v, ok
-	}}
-	code = run(context.Background(), args, s)
-	return out.String(), errs.String(), code
+// exitStatus is the exit code that err of a finished command tells.
+func exitStatus(err error) string {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return "0"
+	case errors.As(err, &exit):
+		return strconv.Itoa(exit.ExitCode())
+	}
+	return err.Error()
+}
+
+// cmdWaitFor waits until a file is not empty: waitfor FILE.
+func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitfor FILE")
+	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if info, err := os.Stat(ts.MkAbs(args[0])); err == nil && info.Size() > 0 {
+			return
+		}
+	}
+	ts.Fatalf("%s is still empty", args[0])
+}
+
+// cmdWithin runs a command that must end in time: within DURATION PROGRAM [ARG…].
+func cmdWithin(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: within DURATION PROGRAM [ARG...]")
+	}
+	limit, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	start := time.Now()
+	ts.Check(ts.Exec(args[1], args[2:]...))
+	if took := time.Since(start); took > limit {
+		ts.Fatalf("%s took %s, more than %s", fmt.Sprint(args[1:]), took, limit)
+	}
 }

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/gadget-bpf/gadget/internal/plan"
+	"github.com/gadget-bpf/gadget/schemas"
+)
+
+// gadget is an image that is ready to run on this machine.
+type gadget struct {
+	// name as the user wrote it.
+	name  string
+	plan  *plan.Plan
+	flags gadgetFlags
+}
+
+// openGadget finds the gadget that name stands for and plans its run. A name that
+// is a directory is built.
+func (a *app) openGadget(ctx context.Context, name string) (*gadget, error) {
+	var image *schemas.Image
+	var err error
+	if isSource(name) {
+		image, err = a.build(ctx, name, &buildOptions{platforms: []string{hostPlatform()}})
+	} else {
+		image, err = a.localImage(ctx, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.planFor(name, image, runtime.GOARCH)
+	if err != nil {
+		return nil, err
+	}
+	return &gadget{name: name, plan: p}, nil
+}
+
+// isSource reports whether name means a directory with a gadget's source: it looks
+// like a path, or there is one of that name.
+func isSource(name string) bool {
+	if name == "." || name == ".." || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") || filepath.IsAbs(name) {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(name, schemas.DefaultSourceFile))
+	return err == nil
+}
+
+// planFor plans the run of an image on one kind of machine. What is odd about the
+// metadata is only said with -v: an image that exists is never refused for it.
+func (a *app) planFor(name string, image *schemas.Image, arch string) (*plan.Plan, error) {
+	platform := image.Platform(arch)
+	if platform == nil {
+		var have []string
+		for _, p := range image.Platforms {
+			have = append(have, p.OS+"/"+p.Arch)
+		}
+		f := &fault{code: exitHost, err: fmt.Errorf("%s has no program for linux/%s", name, arch)}
+		return nil, f.hint("it has: %s", strings.Join(have, ", "))
+	}
+	metadata := &schemas.Metadata{}
+	if image.Metadata != nil {
+		var problems []schemas.Problem
+		var err error
+		if metadata, problems, err = schemas.ParseMetadata(name+": gadget.yaml", image.Metadata); err != nil {
+			return nil, err
+		}
+		for _, p := range problems {
+			a.log.Info(p.String())
+		}
+	}
+	var object []byte
+	if l := platform.Layer(schemas.MediaTypeProgram); l != nil {
+		object = l.Data
+	}
+	p, err := plan.New(object, metadata)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	for _, problem := range p.Problems {
+		a.log.Info(problem.String())
+	}
+	return p, nil
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gadget-bpf/gadget/cmd/gadget/view"
+	"github.com/gadget-bpf/gadget/registry"
+)
+
+type inspectOptions struct {
+	output   choice
+	platform string
+}
+
+func imageInspectCmd(a *app) *cobra.Command {
+	opts := inspectOptions{output: oneOf("FORMAT", "columns", "json", "yaml")}
+	cmd := &cobra.Command{
+		Use:   "inspect IMAGE",
+		Short: "Show what an image is, does, costs and gives, without running it",
+		Long: `Show everything that can be known of an image without running it: its platforms,
+the programs and where they attach, the maps and their memory, the parameters with
+their defaults, the data sources with their fields.`,
+		Example: `  gadget image inspect trace_exec
+  gadget image inspect mysnoop:v1 -o json | jq '.maps[] | {name, bytes}'`,
+		Args:              exactArgs("IMAGE"),
+		ValidArgsFunction: a.completeImages,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runImageInspect(cmd.Context(), a, cmd, args[0], opts)
+		},
+	}
+	addOutput(cmd, &opts.output)
+	cmd.Flags().StringVar(&opts.platform, "platform", "", "look at the programs for this `PLATFORM` (default this machine's, if the image has it)")
+	return cmd
+}
+
+func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name string, opts inspectOptions) error {
+	found, err := a.find(ctx, name)
+	if err != nil {
+		return err
+	}
+	info, err := registry.Describe(ctx, found.source, found.desc)
+	if err != nil {
+		return err
+	}
+	var have []string
+	for _, p := range info.Platforms {
+		have = append(have, p.OS+"/"+p.Arch)
+	}
+	platform := opts.platform
+	if platform == "" {
+		platform = hostPlatform()
+		if !slices.Contains(have, platform) && len(have) > 0 {
+			platform = have[0]
+		}
+	}
+	if !slices.Contains(have, platform) {
+		return usageErrorf(cmd, "%s has nothing for %q", name, platform).
+			hint("it has: %s", strings.Join(have, ", "))
+	}
+	_, arch, _ := strings.Cut(platform, "/")
+	image, err := registry.Load(ctx, found.source, found.desc, arch)
+	if err != nil {
+		return err
+	}
+	p, err := a.planFor(name, image, arch)
+	if err != nil {
+		return err
+	}
+	result := inspect(a, info, p, platform)
+	result.Name, result.BuiltIn = found.name, found.builtIn
+	return a.print(opts.output.String(), result, func(w io.Writer, t view.Terminal) error {
+		if err := result.write(w, t); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+		return nil
+	})
+}

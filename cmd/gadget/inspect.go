@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/internal/plan"
+	"github.com/gadget-bpf/gadget/registry"
+	"github.com/gadget-bpf/gadget/schemas"
+)
+
+// inspection is all that is known of an image without running it. It is what
+// `gadget image inspect -o json` prints; sizes are in bytes.
+type inspection struct {
+	Name        string            `json:"name"`
+	Digest      string            `json:"digest,omitempty"`
+	BuiltIn     bool              `json:"builtIn"`
+	Title       string            `json:"title,omitempty"`
+	Description string            `json:"description,omitempty"`
+	Created     string            `json:"created,omitempty"`
+	Builder     string            `json:"builder,omitempty"`
+	License     string            `json:"license,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Platforms   []platformView    `json:"platforms"`
+	// Platform is the one that the rest is about.
+	Platform          string        `json:"platform"`
+	FiltersContainers bool          `json:"filtersContainers"`
+	Programs          []programView `json:"programs"`
+	Maps              []mapView     `json:"maps"`
+	Params            []paramView   `json:"params"`
+	DataSources       []sourceView  `json:"dataSources"`
+	Problems          []string      `json:"problems,omitempty"`
+}
+
+type platformView struct {
+	Platform string      `json:"platform"`
+	Digest   string      `json:"digest"`
+	Layers   []layerView `json:"layers"`
+}
+
+type layerView struct {
+	MediaType string `json:"mediaType"`
+	Digest    string `json:"digest"`
+	Bytes     int64  `json:"bytes"`
+}
+
+type programView struct {
+	Name         string `json:"name"`
+	Type         string `json:"type"`
+	Hook         string `json:"hook,omitempty"`
+	Section      string `json:"section"`
+	Instructions int    `json:"instructions"`
+	Disabled     bool   `json:"disabled,omitempty"`
+}
+
+type mapView struct {
+	Name       string `json:"name"`
+	Type       string `json:"type"`
+	KeySize    uint32 `json:"keySize"`
+	ValueSize  uint32 `json:"valueSize"`
+	MaxEntries uint32 `json:"maxEntries"`
+	Bytes      uint64 `json:"bytes"`
+	PerCPU     bool   `json:"perCPU,omitempty"`
+	Pinned     bool   `json:"pinned,omitempty"`
+	SizedBy    string `json:"sizedBy,omitempty"`
+}
+
+type paramView struct {
+	Key string `json:"key"`
+	// Flag is the name of the flag of gadget run, Alias its letter.
+	Flag        string `json:"flag"`
+	Alias       string `json:"alias,omitempty"`
+	Type        string `json:"type"`
+	Default     string `json:"default"`
+	Description string `json:"description,omitempty"`
+	Variable    string `json:"variable"`
+}
+
+type sourceView struct {
+	Name string `json:"name"`
+	// Kind is stream or array.
+	Kind string `json:"kind"`
+	Map  string `json:"map,omitempty"`
+	// CountsLoss is true when the gadget itself counts the events it loses.
+	CountsLoss bool        `json:"countsLoss"`
+	Struct     string      `json:"struct,omitempty"`
+	Bytes      int         `json:"bytes"`
+	Fields     []fieldView `json:"fields"`
+}
+
+type fieldView struct {
+	Name        string   `json:"name"`
+	Type        string   `json:"type"`
+	Hidden      bool     `json:"hidden,omitempty"`
+	Description string   `json:"description,omitempty"`
+	Tags        []string `json:"tags,omitempty"`
+}
+
+// inspect describes an image by the plan for one of its platforms.
+func inspect(a *app, info *registry.Info, p *plan.Plan, platform string) *inspection {
+	v := &inspection{
+		Title:             p.Metadata.Name,
+		Description:       p.Metadata.Description,
+		Digest:            info.Digest.String(),
+		Created:           info.Annotations[ocispec.AnnotationCreated],
+		Builder:           info.Annotations[schemas.AnnotationBuilderVersion],
+		License:           p.License,
+		Annotations:       info.Annotations,
+		Platform:          platform,
+		FiltersContainers: p.FiltersContainers,
+		Programs:          []programView{},
+		Maps:              []mapView{},
+		Params:            []paramView{},
+		DataSources:       []sourceView{},
+	}
+	for _, pl := range info.Platforms {
+		view := platformView{Platform: pl.OS + "/" + pl.Arch, Digest: pl.Digest.String(), Layers: []layerView{}}
+		for _, l := range pl.Layers {
+			view.Layers = append(view.Layers, layerView{l.MediaType, l.Digest.String(), l.Size})
+		}
+		v.Platforms = append(v.Platforms, view)
+	}
+	for _, pr := range p.Programs {
+		v.Programs = append(v.Programs, programView{pr.Name, kernelName(pr.Type.String()), pr.Hook, pr.Section, pr.Instructions, pr.Disabled})
+	}
+	for _, m := range p.Maps {
+		v.Maps = append(v.Maps, mapView{m.Name, kernelName(m.Type.String()), m.KeySize, m.ValueSize, m.MaxEntries, m.Bytes, m.PerCPU, m.Pinned, m.SizedBy})
+	}
+	run := verb(rootCmd(&app{streams: a.streams}), "run")
+	for i := range p.Params {
+		pa := &p.Params[i]
+		flag, short := paramFlag(run, pa)
+		v.Params = append(v.Params, paramView{pa.Key, flag, short, pa.Type, pa.Default, pa.Description, pa.Variable})
+	}
+	for _, s := range p.Sources {
+		v.DataSources = append(v.DataSources, inspectSource(s))
+	}
+	for _, problem := range p.Problems {
+		v.Problems = append(v.Problems, problem.String())
+	}
+	return v
+}
+
+func inspectSource(s *plan.Source) sourceView {
+	v := sourceView{Name: s.Name, Kind: "stream", Map: s.Map, CountsLoss: s.Lost != "", Struct: s.Struct, Bytes: s.Layout.Size, Fields: []fieldView{}}
+	if s.Layout.Array {
+		v.Kind = "array"
+	}
+	for i := range s.Layout.Fields {
+		f := &s.Layout.Fields[i]
+		if f.Class() != event.None {
+			v.Fields = append(v.Fields, fieldView{f.Name, fieldType(f), f.Hidden, f.Description, slices.Clone(f.Tags)})
+		}
+	}
+	return v
+}
+
+// kinds names the kinds of fields that are more than text.
+var kinds = map[event.Kind]string{
+	event.Bool: "bool", event.Int8: "int8", event.Int16: "int16", event.Int32: "int32", event.Int64: "int64",
+	event.Uint8: "uint8", event.Uint16: "uint16", event.Uint32: "uint32", event.Uint64: "uint64",
+	event.Float32: "float32", event.Float64: "float64", event.WallTime: "int64",
+}
+
+// fieldType is the type of a field's value as a program reads it.
+func fieldType(f *event.Field) string {
+	t := kinds[f.Kind]
+	switch {
+	case t != "":
+	case f.Class() == event.Boolean:
+		t = "bool"
+	case f.Class() == event.Signed:
+		t = "int64"
+	case f.Class() == event.Unsigned:
+		t = "uint64"
+	default:
+		t = "string"
+	}
+	if f.Count > 0 {
+		t = fmt.Sprintf("%s[%d]", t, f.Count)
+	}
+	return t
+}

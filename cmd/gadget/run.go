@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gadget-bpf/gadget/runner"
+)
+
+// runOptions are the flags of `gadget run`; the gadget's own are in gadgetFlags.
+type runOptions struct {
+	show       showOptions
+	containers containerOptions
+	timeout    seconds
+	maxEvents  uint64
+	bufferSize byteSize
+	failOnLoss bool
+	verifier   choice
+	pull       choice
+}
+
+func runCmd(a *app) *cobra.Command {
+	opts := &runOptions{
+		bufferSize: runner.DefaultBufferSize,
+		verifier:   oneOf("HOW", "short", "full"),
+		pull:       oneOf("WHEN", "missing", "always", "never"),
+	}
+	a.run = opts
+	cmd := &cobra.Command{
+		Use:     "run IMAGE|DIR [the gadget's own flags]",
+		Short:   "Load a gadget into the kernel and print its events",
+		GroupID: groupRun,
+		Long: `Load a gadget into the kernel, print its events until Ctrl-C, and take it out again.
+
+IMAGE is a local image, or a gadget that is built into this program. DIR is a
+directory with the source of a gadget, which is built for this machine and run
+without leaving an image.
+
+Only events of containers are shown, unless --host is given. The gadget's own
+flags come after IMAGE; gadget run IMAGE --help explains them and lists the fields
+of its events.`,
+		Example: `  # every program that a container starts
+  gadget run trace_exec
+
+  # one container, as JSON lines
+  gadget run trace_exec -c web -o json
+
+  # everything on this machine that fails to open a file, for ten seconds
+  gadget run trace_open --host --failed --fields proc.comm,fname,error --timeout 10s
+
+  # only what a filter keeps
+  gadget run trace_open -F 'proc.comm == "nginx" && error != ""'
+
+  # build and run the source in a directory
+  gadget run ./mysnoop`,
+		Args:              oneImage,
+		ValidArgsFunction: a.completeRunnable,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runRun(cmd.Context(), a, cmd, opts)
+		},
+	}
+	fs := cmd.Flags()
+	fs.SetNormalizeFunc(aliasOf)
+	opts.show.addTo(cmd)
+	opts.containers.addTo(cmd)
+	fs.VarP(&opts.timeout, "timeout", "t", "stop after this time; a bare number is seconds")
+	fs.Uint64Var(&opts.maxEvents, "max-events", 0, "stop after `N` events")
+	fs.Var(&opts.bufferSize, "buffer-size", "memory for events on their way from the kernel, for each data source")
+	fs.BoolVar(&opts.failOnLoss, "fail-on-loss", false, "exit with code 4 when events were lost")
+	fs.Var(&opts.verifier, "verifier-log", "what to print when the kernel refuses a program: short or full")
+	fs.Var(&opts.pull, "pull", "get the image from its registry: missing, always or never")
+	opts.verifier.complete(cmd, "verifier-log")
+	opts.pull.complete(cmd, "pull")
+	return cmd
+}
+
+// oneImage wants one IMAGE, and knows the two mistakes that are made with it.
+func oneImage(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return usageErrorf(cmd, "which gadget? gadget run wants an IMAGE or a DIR").
+			hint("gadget image list shows what is here")
+	case len(args) > 1:
+		return usageErrorf(cmd, "unexpected argument %q: gadget run takes one IMAGE", args[1])
+	}
+	return nil
+}
+
+// runRun runs the gadget that extendRun has found.
+func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) error {
+	g := a.gadget
+	if err := opts.show.check(cmd, g); err != nil {
+		return err
+	}
+	selector, err := opts.containers.selector(cmd)
+	if err != nil {
+		return err
+	}
+	if opts.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(opts.timeout))
+		defer cancel()
+	}
+	report, err := runner.Run(ctx, g.plan, runner.Options{
+		Params:     g.flags.values(cmd),
+		BufferSize: int(opts.bufferSize),
+		Host:       opts.containers.host,
+		Selector:   selector,
+		DockerHost: opts.containers.dockerHost(),
+		Out:        a.out,
+		Encoder:    opts.show.encoder(a.term),
+		Filter:     opts.show.filter,
+		MaxEvents:  opts.maxEvents,
+		Ready:      func() { a.log.Info("ready") },
+		Lost: func(source string, n, total uint64) {
+			a.log.Warn(fmt.Sprintf("lost %d events", n), "source", source, "total", total)
+		},
+		Notice: func(text string) { a.log.Warn(text) },
+		Log:    a.log,
+	})
+	return a.account(report, err, opts)
+}
+
+// account tells what became of the events, and turns loss into a fault where that
+// was asked for.
+func (a *app) account(report *runner.Report, err error, opts *runOptions) error {
+	var verifier *runner.VerifierError
+	if errors.As(err, &verifier) {
+		return a.verifierFault(verifier, opts.verifier.String() == "full")
+	}
+	if report == nil {
+		return err
+	}
+	unknown := false
+	for _, s := range report.Sources {
+		produced := s.Delivered + s.Filtered + s.Lost
+		switch {
+		case s.LossUnknown:
+			unknown = true
+			a.log.Info("loss unknown: the gadget does not count it", "source", s.Name, "delivered", s.Delivered, "filtered", s.Filtered)
+		case s.Lost > 0:
+			a.log.Warn(fmt.Sprintf("lost %d of %d events", s.Lost, produced), "source", s.Name)
+		default:
+			a.log.Info(fmt.Sprintf("lost 0 of %d events", produced), "source", s.Name, "delivered", s.Delivered, "filtered", s.Filtered)
+		}
+	}
+	if err != nil || !opts.failOnLoss {
+		return err
+	}
+	switch {
+	case report.Lost() > 0:
+		f := &fault{code: exitLoss, err: errors.New("events were lost")}
+		return f.hint("a larger --buffer-size than %s, a filter in the gadget or fewer containers help", &opts.bufferSize)
+	case unknown:
+		f := &fault{code: exitLoss, err: errors.New("nobody can tell whether events were lost: the gadget does not count them")}
+		return f.hint("run without --fail-on-loss")
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/pflag"
+)
+
+// unsupported are flags that other tools of this image format have and that this
+// version of gadget has no function for. They are named here so that a script that
+// uses one is told what is the matter, rather than that the flag is unknown.
+var unsupported = []struct {
+	names []string
+	// bare flags take no value.
+	bare bool
+	why  string
+}{
+	{[]string{"file"}, false, "running from a manifest"},
+	{[]string{"detach", "attach"}, true, "detached runs"},
+	{[]string{"name", "id", "tags", "event-buffer-length", "remote-address"}, false, "detached runs"},
+	{[]string{"node", "enrich-with-k8s-apiserver", "kubeconfig"}, false, "asking the Kubernetes API server; names come from the container runtime"},
+	{[]string{"podname", "namespace", "selector", "all-namespaces"}, false, "this name; use --k8s-podname, --k8s-namespace or --k8s-selector"},
+	{[]string{"containerd-socketpath", "crio-socketpath", "podman-socketpath", "containerd-namespace", "runtime-protocol"}, false, "other runtimes than docker; their containers are shown by id"},
+	{[]string{"runtime-containerimage-digest", "runtime-containerimage-id"}, false, "choosing by image digest; use --image"},
+	{[]string{"authfile", "pull-secret", "insecure-registries"}, false, "registries; only local and built-in images are run"},
+	{[]string{"public-keys", "notation-certificates", "notation-policy-document", "allowed-gadgets"}, false, "signatures and policies"},
+	{[]string{"oci-store-user"}, true, "the store of another user; use --store DIR"},
+	{[]string{"annotate"}, false, "changing annotations at run time"},
+	{[]string{"sort", "max-entries", "map-fetch-interval", "map-fetch-count", "interval", "count"}, false, "tables: sorting, limits and intervals"},
+	{[]string{"symbolizers", "debuginfod-cache-path"}, false, "names for the addresses of stacks"},
+	{[]string{"socket-enricher-fields", "env-vars", "trace-pipe", "pprof-addr", "policy-format"}, false, "this function of other tools"},
+	{[]string{"otel-metrics-name", "otel-metrics-exporter", "otel-metrics-print-interval", "otel-metrics-listen-address", "otel-logs-exporter", "otel-profiles-exporter"}, false, "exporting telemetry"},
+	{[]string{"otel-metrics-listen", "otel-metrics-export-internals"}, true, "exporting telemetry"},
+}
+
+// aliases are other names of flags of `gadget run`.
+var aliases = map[string]string{
+	"container":             "containername",
+	"runtime-containername": "containername",
+	"format":                "output",
+}
+
+// aliasOf gives the flags of fs their other names.
+func aliasOf(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if n, ok := aliases[name]; ok {
+		name = n
+	}
+	return pflag.NormalizedName(name)
+}
+
+// addCompat adds flags of other tools to those of `gadget run`, hidden: some change
+// nothing here, the others say that they are not supported. A flag that the gadget
+// itself has is left alone, so this comes last.
+func addCompat(fs *pflag.FlagSet) {
+	add := func(name string, v pflag.Value, bare bool) {
+		if fs.Lookup(name) != nil {
+			return
+		}
+		f := fs.VarPF(v, name, "", "")
+		f.Hidden = true
+		if bare {
+			f.NoOptDefVal = "true"
+		}
+	}
+	for _, u := range unsupported {
+		for _, name := range u.names {
+			add(name, refusal{why: u.why}, u.bare)
+		}
+	}
+	// Metadata is never refused at run time, tracefs is mounted when it is needed.
+	add("validate-metadata", ignored{}, true)
+	add("auto-mount-filesystems", ignored{}, true)
+	add("disallow-pulling", ignored{}, true)
+	add("verify-image", refusal{why: "signatures and policies", except: "false"}, true)
+}
+
+// refusal is a flag that is not supported, but for one value that asks for nothing.
+type refusal struct{ why, except string }
+
+// String implements pflag.Value.
+func (r refusal) String() string { return "" }
+
+// Type implements pflag.Value.
+func (r refusal) Type() string { return "refused" }
+
+// Set implements pflag.Value.
+func (r refusal) Set(s string) error {
+	if r.except != "" && s == r.except {
+		return nil
+	}
+	return errors.New("not supported: " + r.why)
+}
+
+// ignored is a flag whose function is always on.
+type ignored struct{}
+
+// String implements pflag.Value.
+func (ignored) String() string { return "" }
+
+// Type implements pflag.Value.
+func (ignored) Type() string { return "bool" }
+
+// Set implements pflag.Value.
+func (ignored) Set(string) error { return nil }

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gadget-bpf/gadget/runner/container"
+)
+
+const sectionContainers = "Which containers"
+
+// containerOptions choose whose events are shown.
+type containerOptions struct {
+	host                            bool
+	names, images, runtimes         []string
+	namespaces, pods, podContainers []string
+	labels                          []string
+	dockerSocket                    string
+}
+
+func (o *containerOptions) addTo(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringSliceVarP(&o.names, "containername", "c", nil, "only containers with these `NAMES` or ids; * and ? match, ! excludes")
+	fs.StringSliceVar(&o.images, "image", nil, "only containers of these image `NAMES`")
+	fs.StringSliceVar(&o.pods, "k8s-podname", nil, "only containers of these pod `NAMES`")
+	fs.StringSliceVar(&o.namespaces, "k8s-namespace", nil, "only containers of these Kubernetes `NAMESPACES`")
+	fs.StringSliceVar(&o.podContainers, "k8s-containername", nil, "only containers with these `NAMES` in their pod")
+	fs.StringSliceVar(&o.labels, "k8s-selector", nil, "only containers with these `LABELS`: key=value, key!=value")
+	fs.BoolVar(&o.host, "host", false, "show the processes of the host too")
+	inSection(fs, sectionContainers, "containername", "image", "k8s-podname", "k8s-namespace", "k8s-containername", "k8s-selector", "host")
+
+	fs.StringSliceVarP(&o.runtimes, "runtimes", "r", nil, "only containers of these runtimes")
+	fs.StringVar(&o.dockerSocket, "docker-socketpath", "", "where docker listens")
+	for _, n := range []string{"runtimes", "docker-socketpath"} {
+		fs.Lookup(n).Hidden = true
+	}
+}
+
+// selector is what the flags choose.
+func (o *containerOptions) selector(cmd *cobra.Command) (container.Selector, error) {
+	var s container.Selector
+	for _, list := range []struct {
+		flag  string
+		words []string
+		into  *container.Patterns
+	}{
+		{"containername", o.names, &s.Name},
+		{"image", o.images, &s.Image},
+		{"runtimes", o.runtimes, &s.Runtime},
+		{"k8s-podname", o.pods, &s.Pod},
+		{"k8s-namespace", o.namespaces, &s.Namespace},
+		{"k8s-containername", o.podContainers, &s.PodContainer},
+	} {
+		if len(list.words) == 0 {
+			continue
+		}
+		patterns, err := container.ParsePatterns(strings.Join(list.words, ","))
+		if err != nil {
+			return s, usageErrorf(cmd, "--%s: %w", list.flag, err)
+		}
+		*list.into = patterns
+	}
+	if len(o.labels) > 0 {
+		labels, err := container.ParseLabels(strings.Join(o.labels, ","))
+		if err != nil {
+			return s, usageErrorf(cmd, "--k8s-selector: %w", err)
+		}
+		s.Labels = labels
+	}
+	return s, nil
+}
+
+// dockerHost is where docker listens, "" for the usual place.
+func (o *containerOptions) dockerHost() string {
+	if o.dockerSocket == "" {
+		return ""
+	}
+	return "unix://" + o.dockerSocket
+}
