@@ -36,6 +36,11 @@
 /* How many arguments of a failed execve are looked at. */
 #define FAILED_ARGS 512
 
+struct exec_paths {
+	char cwd[GADGET_PATH_MAX];
+	char exepath[GADGET_PATH_MAX];
+};
+
 struct event {
 	gadget_timestamp timestamp_raw;
 	struct gadget_process proc;
@@ -49,7 +54,7 @@ struct event {
 	char tty[TTY_LEN];
 	/* What was executed, as the caller wrote it. */
 	char file[NAME_LEN];
-	/* With --paths. */
+	/* With --paths; the order is that of struct exec_paths. */
 	char cwd[GADGET_PATH_MAX];
 	char exepath[GADGET_PATH_MAX];
 };
@@ -63,6 +68,17 @@ GADGET_PARAM(paths);
 GADGET_TRACER_MAP(events, 1024 * 256);
 GADGET_TRACER(exec, events, event);
 
+/*
+ * Paths are found out before the room for the event is reserved: there are several
+ * ways to reserve, and the verifier would follow both walks for each of them.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct exec_paths);
+} found_paths SEC(".maps");
+
 static __always_inline void copy_path(char *dst, const struct path *at)
 {
 	struct path path;
@@ -74,13 +90,30 @@ static __always_inline void copy_path(char *dst, const struct path *at)
 		dst[0] = '\0';
 }
 
+/* The paths of the current process, NULL when nobody wants them. */
+static __always_inline struct exec_paths *find_paths(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	struct exec_paths *found;
+	__u32 zero = 0;
+
+	if (!paths)
+		return 0;
+	found = bpf_map_lookup_elem(&found_paths, &zero);
+	if (!found)
+		return 0;
+	copy_path(found->cwd, &fs->pwd);
+	copy_path(found->exepath, &exe->f_path);
+	return found;
+}
+
 /* Everything but what was executed and with which result. */
-static __always_inline void fill_process(struct event *event)
+static __always_inline void fill_process(struct event *event, struct exec_paths *found)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct tty_struct *tty = BPF_CORE_READ(task, signal, tty);
-	struct fs_struct *fs = BPF_CORE_READ(task, fs);
-	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
 
 	event->timestamp_raw = bpf_ktime_get_boot_ns();
 	gadget_process_populate(&event->proc);
@@ -99,10 +132,8 @@ static __always_inline void fill_process(struct event *event)
 
 	event->cwd[0] = '\0';
 	event->exepath[0] = '\0';
-	if (paths) {
-		copy_path(event->cwd, &fs->pwd);
-		copy_path(event->exepath, &exe->f_path);
-	}
+	if (found)
+		bpf_probe_read_kernel(event->cwd, sizeof(*found), found);
 }
 
 /* An event with room for len bytes, or for as many as can be had: *room. */
@@ -131,6 +162,7 @@ static __always_inline struct event *reserve(__u64 len, __u64 *room)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(gadget_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
+	struct exec_paths *found;
 	struct event *event;
 	__u64 start, len, room;
 
@@ -139,11 +171,12 @@ int BPF_PROG(gadget_exec, struct task_struct *task, pid_t old_pid, struct linux_
 
 	start = task->mm->arg_start;
 	len = task->mm->arg_end - start;
+	found = find_paths();
 	event = reserve(len, &room);
 	if (!event)
 		return 0;
 
-	fill_process(event);
+	fill_process(event, found);
 	event->error_raw = 0;
 	event->args_count = bprm->argc;
 	event->args_truncated = len > room;
@@ -198,6 +231,7 @@ int BPF_PROG(gadget_exec_failed, struct pt_regs *regs, long ret)
 {
 	const char *const *argv;
 	const char *file;
+	struct exec_paths *found;
 	struct event *event;
 	long nr;
 
@@ -216,11 +250,12 @@ int BPF_PROG(gadget_exec_failed, struct pt_regs *regs, long ret)
 	if (gadget_in_compat_syscall() || gadget_should_discard_data_current())
 		return 0;
 
+	found = find_paths();
 	event = gadget_reserve_buf(&events, sizeof(*event) + 2 * ROOM_MEDIUM);
 	if (!event)
 		return 0;
 	collect_args(event, argv, ROOM_MEDIUM);
-	fill_process(event);
+	fill_process(event, found);
 	event->error_raw = -ret;
 	if (bpf_probe_read_user_str(event->file, sizeof(event->file), file) < 0)
 		event->file[0] = '\0';

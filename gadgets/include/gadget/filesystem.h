@@ -20,10 +20,17 @@
 /* Paths with more components lose the first ones. */
 #define GADGET_PATH_COMPONENTS 80
 
-/* Position of the final NUL; one longest name must fit between it and the end. */
+/*
+ * The buffer: room for a path up to its final NUL, room for one longest name after
+ * that (only the verifier thinks it is used), and the offset of the first byte
+ * that is written so far. The offset lies in memory for the verifier's sake: what
+ * it reads from there is any number to it, and so all turns of the loop look the
+ * same. If it knew the number, there would be millions of ways to follow.
+ */
 #define __GADGET_PATH_END 0x3fff
-#define __GADGET_PATH_BUF 0x8000
 #define __GADGET_NAME_MAX 0xff
+#define __GADGET_PATH_BUF 0x8000
+#define __GADGET_PATH_OFFSET(buf) (*(volatile __u32 *)((buf) + __GADGET_PATH_BUF - 8))
 
 #ifdef __VMLINUX_H__
 
@@ -38,8 +45,6 @@ struct {
 struct __gadget_path_walk {
 	struct dentry *dentry;
 	struct vfsmount *mount;
-	/* Of the first byte written so far. */
-	__u32 offset;
 };
 
 /* Goes from the root of a mount to its mount point, false when there is none above. */
@@ -59,22 +64,27 @@ static __always_inline bool __gadget_path_leave_mount(struct __gadget_path_walk 
 /* Goes one step towards the root, false at the root or when the buffer is full. */
 static __always_inline bool __gadget_path_step(struct __gadget_path_walk *w, char *buf)
 {
-	struct dentry *parent = BPF_CORE_READ(w->dentry, d_parent);
+	/* Copies: CO-RE would take the members of w for the kernel's. */
+	struct dentry *dentry = w->dentry;
+	struct vfsmount *mount = w->mount;
+	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
 	struct qstr name;
-	__u32 len;
+	__u32 len, offset;
 
-	if (w->dentry == BPF_CORE_READ(w->mount, mnt_root))
+	if (dentry == BPF_CORE_READ(mount, mnt_root))
 		return __gadget_path_leave_mount(w);
-	if (!parent || parent == w->dentry)
+	if (!parent || parent == dentry)
 		return false;
 
-	bpf_core_read(&name, sizeof(name), &w->dentry->d_name);
+	bpf_core_read(&name, sizeof(name), &dentry->d_name);
 	len = name.len & __GADGET_NAME_MAX;
-	if (w->offset < len + 1)
+	offset = __GADGET_PATH_OFFSET(buf);
+	if (offset < len + 1)
 		return false;
-	w->offset -= len + 1;
-	buf[w->offset & __GADGET_PATH_END] = '/';
-	bpf_probe_read_kernel(buf + ((w->offset + 1) & __GADGET_PATH_END), len, name.name);
+	offset -= len + 1;
+	__GADGET_PATH_OFFSET(buf) = offset;
+	buf[offset & __GADGET_PATH_END] = '/';
+	bpf_probe_read_kernel(buf + ((offset + 1) & __GADGET_PATH_END), len, name.name);
 	w->dentry = parent;
 	return true;
 }
@@ -85,25 +95,28 @@ static __always_inline bool __gadget_path_step(struct __gadget_path_walk *w, cha
  */
 static __always_inline char *get_path_str(struct path *path)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, offset;
 	char *buf = bpf_map_lookup_elem(&bufs, &zero);
-	struct __gadget_path_walk w = {.offset = __GADGET_PATH_END};
+	struct __gadget_path_walk w;
 
 	if (!buf)
 		return 0;
 	w.dentry = BPF_CORE_READ(path, dentry);
 	w.mount = BPF_CORE_READ(path, mnt);
 	buf[__GADGET_PATH_END] = '\0';
+	__GADGET_PATH_OFFSET(buf) = __GADGET_PATH_END;
 
 	for (int i = 0; i < GADGET_PATH_COMPONENTS; i++) {
 		if (!__gadget_path_step(&w, buf))
 			break;
 	}
-	if (w.offset == __GADGET_PATH_END) {
-		w.offset--;
-		buf[w.offset & __GADGET_PATH_END] = '/';
+
+	offset = __GADGET_PATH_OFFSET(buf) & __GADGET_PATH_END;
+	if (offset == __GADGET_PATH_END) {
+		offset--;
+		buf[offset] = '/';
 	}
-	return buf + (w.offset & __GADGET_PATH_END);
+	return buf + offset;
 }
 
 /* The open file of the current process under that descriptor, or NULL. */
