@@ -10,8 +10,9 @@ import (
 //go:generate go run names_gen.go
 
 var (
-	errnoNames  = sync.OnceValue(func() []string { return decodeTable(errnoTable) })
-	signalNames = sync.OnceValue(func() []string { return decodeTable(signalTable) })
+	errnoNames    = sync.OnceValue(func() []string { return decodeTable(errnoTable) })
+	signalNames   = sync.OnceValue(func() []string { return decodeTable(signalTable) })
+	protocolNames = sync.OnceValue(func() []string { return decodeTable(protocolTable) })
 	// syscallNames are those of the machine that the program runs on.
 	syscallNames = sync.OnceValue(func() []string { return syscallsOf(runtime.GOARCH) })
 )
@@ -26,7 +27,7 @@ func syscallsOf(arch string) []string {
 	return nil
 }
 
-// decodeTable makes a slice, indexed by number, of a generated table: words are
+// decodeTable makes a slice, indexed by number, of a table: words are
 // names in the order of their numbers, =N sets the number of the next one.
 func decodeTable(table string) []string {
 	var names []string
@@ -106,80 +107,13 @@ func AppendEnumSet(dst []byte, e *Enum, v uint64, sep string) []byte {
 // AppendProtocol appends the IANA name of an IP protocol, such as TCP; proto#N
 // for one that Linux does not speak.
 func AppendProtocol(dst []byte, proto uint16) []byte {
-	return appendNamed(dst, protocolName(proto), "proto#", uint64(proto))
+	return appendNamed(dst, lookup(protocolNames(), uint64(proto)), "proto#", uint64(proto))
 }
 
-func protocolName(proto uint16) string {
-	switch proto {
-	case 0:
-		return "HOPOPT"
-	case 1:
-		return "ICMP"
-	case 2:
-		return "IGMP"
-	case 4:
-		return "IPv4"
-	case 6:
-		return "TCP"
-	case 8:
-		return "EGP"
-	case 12:
-		return "PUP"
-	case 17:
-		return "UDP"
-	case 22:
-		return "XNS-IDP"
-	case 29:
-		return "ISO-TP4"
-	case 33:
-		return "DCCP"
-	case 41:
-		return "IPv6"
-	case 43:
-		return "IPv6-Route"
-	case 44:
-		return "IPv6-Frag"
-	case 46:
-		return "RSVP"
-	case 47:
-		return "GRE"
-	case 50:
-		return "ESP"
-	case 51:
-		return "AH"
-	case 58:
-		return "IPv6-ICMP"
-	case 59:
-		return "IPv6-NoNxt"
-	case 60:
-		return "IPv6-Opts"
-	case 89:
-		return "OSPFIGP"
-	case 92:
-		return "MTP"
-	case 94:
-		return "IPIP"
-	case 98:
-		return "ENCAP"
-	case 103:
-		return "PIM"
-	case 108:
-		return "IPComp"
-	case 112:
-		return "VRRP"
-	case 115:
-		return "L2TP"
-	case 132:
-		return "SCTP"
-	case 136:
-		return "UDPLite"
-	case 137:
-		return "MPLS-in-IP"
-	case 143:
-		return "Ethernet"
-	}
-	return ""
-}
+const protocolTable = `HOPOPT ICMP IGMP =4 IPv4 =6 TCP =8 EGP =12 PUP =17 UDP =22 XNS-IDP =29 ISO-TP4 =33 DCCP
+=41 IPv6 =43 IPv6-Route IPv6-Frag =46 RSVP GRE =50 ESP AH =58 IPv6-ICMP IPv6-NoNxt IPv6-Opts =89 OSPFIGP
+=92 MTP =94 IPIP =97 ETHERIP ENCAP =103 PIM =108 IPComp =112 VRRP =115 L2TP =132 SCTP =136 UDPLite MPLS-in-IP
+=143 Ethernet`
 
 func appendNamed(dst []byte, name, prefix string, n uint64) []byte {
 	if name != "" {

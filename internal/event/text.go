@@ -9,17 +9,19 @@ import (
 // Formatter turns fields into text. It remembers the second it formatted last,
 // so it belongs to one goroutine.
 type Formatter struct {
-	env   Env
+	env   *Env
 	clock clock
 }
 
-// NewFormatter returns a Formatter for env; nil stands for the zero Env.
+// NewFormatter returns a Formatter for env; nil stands for the zero Env. All but
+// the Location is read anew for each value, so the goroutine that formats may
+// change it in between, when the clock has been set for example.
 func NewFormatter(env *Env) *Formatter {
-	t := &Formatter{}
-	if env != nil {
-		t.env = *env
+	if env == nil {
+		env = &Env{}
 	}
-	t.clock.location = t.env.Location
+	t := &Formatter{env: env}
+	t.clock.location = env.Location
 	if t.clock.location == nil {
 		t.clock.location = time.UTC
 	}

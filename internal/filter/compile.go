@@ -14,17 +14,17 @@ import (
 
 // Compile makes closures of a condition. See the package function Compile.
 func (n *Node) Compile(env *event.Env) Func {
-	c := &compiler{text: event.NewFormatter(env)}
-	if env != nil {
-		c.env = *env
+	if env == nil {
+		env = &event.Env{}
 	}
+	c := &compiler{env: env, text: event.NewFormatter(env)}
 	return c.bool(n)
 }
 
 // compiler lowers each type of node to a closure of its own, so that evaluation
 // neither boxes values nor looks at types.
 type compiler struct {
-	env  event.Env
+	env  *event.Env
 	text *event.Formatter
 }
 
@@ -182,8 +182,8 @@ func (c *compiler) int(n *Node) getter[int64] {
 	case Const:
 		return constant(n.Int)
 	case Field:
-		if f, offset := n.Field, c.env.BootToWall; f.Kind == event.WallTime {
-			return func(r *event.Record) int64 { return f.Int(r) + offset }
+		if f, env := n.Field, c.env; f.Kind == event.WallTime {
+			return func(r *event.Record) int64 { return env.Wall(f.Uint(r)) }
 		}
 		return n.Field.Int
 	case If:

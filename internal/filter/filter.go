@@ -46,11 +46,13 @@ func Parse(source string, l *event.Layout) (*Node, error) {
 		return nil, err
 	}
 	n, peerErr := parsePeer(source, l)
+	asPeer := "nor can it be read as FIELD OP VALUE[,…]: "
 	switch {
 	case peerErr == nil:
 		return n, nil
 	case peerErr.syntax && err.syntax:
 		err.Message = "this is no expression: " + err.Message
+		err.Also = asPeer + peerErr.Message
 		return nil, err
 	case peerErr.syntax, peerErr.Unknown != "" && peerErr.Unknown == err.Unknown:
 		return nil, err
@@ -58,6 +60,6 @@ func Parse(source string, l *event.Layout) (*Node, error) {
 		peerErr.Also = "nor is it an expression: " + err.Message
 		return nil, peerErr
 	}
-	err.Also = "nor can it be read as FIELD OP VALUE[,…]: " + peerErr.Message
+	err.Also = asPeer + peerErr.Message
 	return nil, err
 }

@@ -130,7 +130,8 @@ func TestFilters(t *testing.T) {
 		{`proc.pid>=4242,proc.pid<=4242,proc.pid>1,proc.pid<5000,proc.pid!=7`, true}, {`fname=/etc/ld.so.cache`, true}, {`fname~a\,b|cache`, true},
 		{`proc.comm=a\,b`, false}, {`ok=true`, true}, {`ok==false,proc.pid=1`, false}, {`ratio>0.7,ratio<0.8`, true}, {`addr=0xfffffffffffffffe`, true},
 		{`delta=-5`, true}, {`latency<10ms`, true}, {`error=ENOENT`, true}, {`runtime.containerName=web`, true},
-		{`weird-name=8`, true}, {`dst.endpoint=10.1.2.3:8080`, true}, {`fname~ld.so and`, false},
+		{`weird-name=8`, true}, {`dst.endpoint=10.1.2.3:8080`, true}, {`fname~ld.so and`, false}, {`fname!~a and b&&`, true},
+		{` proc.pid = 4242 `, true}, {`fname=a~b`, false}, {`proc.comm!=a=b`, true},
 	} {
 		f, err := Compile(tt.source, l, env)
 		if err != nil {
@@ -251,11 +252,13 @@ both sides of : must be of one type, but 1 is a number and "a" is text
 		{`proc.pid == `, `
 this is no expression: it ends too early
   proc.pid == 
-             ^`},
+             ^
+nor can it be read as FIELD OP VALUE[,…]: the value is missing`},
 		{`proc.comm == "a" &&`, `
 this is no expression: it ends too early
   proc.comm == "a" &&
-                    ^`},
+                    ^
+nor can it be read as FIELD OP VALUE[,…]: the value looks like part of an expression`},
 		{`proc.pid > 5 5`, `
 proc.pid cannot be compared with "5 5": it is not a whole number of 64 bits
   proc.pid > 5 5
@@ -289,9 +292,20 @@ nor is it an expression: unexpected "="`},
 		{`proc.comm=`, `
 this is no expression: unexpected "="
   proc.comm=
-           ^`},
+           ^
+nor can it be read as FIELD OP VALUE[,…]: the value is missing`},
+		{`proc.comm == bash and ok`, `
+unknown field "bash"; text goes into quotes, and gadget run IMAGE --help lists the fields
+  proc.comm == bash and ok
+               ^^^^`},
+		{`proc.comm=bash,ok`, `
+this is no expression: unexpected "="
+  proc.comm=bash,ok
+           ^
+nor can it be read as FIELD OP VALUE[,…]: expected FIELD OP VALUE`},
 		{``, `
-this is no expression: it ends too early`},
+this is no expression: it ends too early
+nor can it be read as FIELD OP VALUE[,…]: expected FIELD OP VALUE`},
 		{`let x = 1; x == 1`, ``},
 		{`any(ports, # > 1)`, ``},
 		{`[1,2][0] == 1`, ``},

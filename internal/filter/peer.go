@@ -2,7 +2,7 @@ package filter
 
 import (
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -14,8 +14,8 @@ import (
 // with a regular expression. Values stand without quotes, a comma in one as \,;
 // none is empty.
 //
-// A value that looks like the rest of an expression, with quotes around it or
-// with && or || in it, is refused: the filter was meant to be an expression.
+// A value that looks like the rest of an expression, with a quote before it or
+// with an and or or in it, is refused: the filter was meant to be an expression.
 func ParsePeer(source string, l *event.Layout) (*Node, error) {
 	n, err := parsePeer(source, l)
 	if err != nil {
@@ -24,10 +24,10 @@ func ParsePeer(source string, l *event.Layout) (*Node, error) {
 	return n, nil
 }
 
-var (
-	peerClause = regexp.MustCompile(`^\s*([\pL\pN_$.\-]+)\s*(==|!=|>=|<=|!~|=|>|<|~)(.*)$`)
-	peerOps    = map[string]Op{"=": Eq, "==": Eq, "!=": Ne, ">": Gt, ">=": Ge, "<": Lt, "<=": Le, "~": Matches, "!~": Matches}
-)
+// peerOps in the order in which they are tried: the longer ones first.
+var peerOps = []string{"==", "!=", ">=", "<=", "!~", "=", ">", "<", "~"}
+
+var comparisons = map[string]Op{"=": Eq, "==": Eq, "!=": Ne, ">": Gt, ">=": Ge, "<": Lt, "<=": Le}
 
 func parsePeer(source string, l *event.Layout) (n *Node, err *Error) {
 	defer catch(&err)
@@ -37,7 +37,7 @@ func parsePeer(source string, l *event.Layout) (n *Node, err *Error) {
 	}
 	offset := 0
 	for _, clause := range splitClauses(source) {
-		m := c.clause(clause, offset)
+		m := c.clause(c.cut(clause, offset))
 		if n == nil {
 			n = m
 		} else {
@@ -64,38 +64,52 @@ func splitClauses(source string) []string {
 	return append(clauses, source[start:])
 }
 
-// clause checks FIELD OP VALUE; offset is where it begins in the source.
-func (c *checker) clause(clause string, offset int) *Node {
-	span := func(from, to int) Span {
-		return Span{offset + utf8.RuneCountInString(clause[:from]), offset + utf8.RuneCountInString(clause[:to])}
-	}
-	m := peerClause.FindStringSubmatchIndex(clause)
-	if m == nil {
-		c.noClause(span(0, len(clause)), "expected FIELD OP VALUE")
-	}
-	pos := span(m[2], m[1])
-	name, op := clause[m[2]:m[3]], clause[m[4]:m[5]]
-	value, at := strings.TrimSpace(clause[m[6]:m[7]]), span(m[6], m[7])
-	if meantAsExpression(value) {
-		c.noClause(at, "the value looks like part of an expression")
-	}
-	if value == "" {
-		c.noClause(at, "the value is missing")
-	}
-	value = strings.ReplaceAll(value, `\,`, ",")
+// clause is FIELD OP VALUE with the places of its parts.
+type clause struct {
+	name, op, value string
+	nameAt, valueAt Span
+}
 
-	field := c.lookup(name, span(m[2], m[3]))
-	if field.Type == List {
-		c.fail(field.Pos, "%s is a list; use an expression: 1 in %s", name, name)
+// cut takes a clause apart; offset is where it begins in the source.
+func (c *checker) cut(source string, offset int) clause {
+	span := func(from, to int) Span {
+		return Span{offset + utf8.RuneCountInString(source[:from]), offset + utf8.RuneCountInString(source[:to])}
 	}
-	if peerOps[op] != Matches {
-		return c.compare(peerOps[op], field, c.value(field, value, at), pos)
+	opAt := max(strings.IndexAny(source, "=!<>~"), 0)
+	name := strings.TrimSpace(source[:opAt])
+	i := slices.IndexFunc(peerOps, func(op string) bool { return strings.HasPrefix(source[opAt:], op) })
+	if i < 0 || name == "" || strings.ContainsAny(name, " \t\n\"'`()[]{}&|") {
+		c.noClause(span(0, len(source)), "expected FIELD OP VALUE")
 	}
-	if field.Type != Text {
-		c.fail(pos, "%s is %s; %s works on text", name, field.Type, op)
+	nameAt, valueAt := strings.Index(source, name), opAt+len(peerOps[i])
+	return clause{
+		name: name, nameAt: span(nameAt, nameAt+len(name)),
+		op:    peerOps[i],
+		value: strings.TrimSpace(source[valueAt:]), valueAt: span(valueAt, len(source)),
 	}
-	n := c.matches(field, text(value, at), pos)
-	if op == "!~" {
+}
+
+func (c *checker) clause(cl clause) *Node {
+	pos := Span{cl.nameAt.From, cl.valueAt.To}
+	if cl.value == "" {
+		c.noClause(cl.valueAt, "the value is missing")
+	}
+	op, compares := comparisons[cl.op]
+	if meantAsExpression(cl.value, compares) {
+		c.noClause(cl.valueAt, "the value looks like part of an expression")
+	}
+	value := strings.ReplaceAll(cl.value, `\,`, ",")
+	field := c.lookup(cl.name, cl.nameAt)
+	switch {
+	case field.Type == List:
+		c.fail(field.Pos, "%s is a list; use an expression: 1 in %s", cl.name, cl.name)
+	case compares:
+		return c.compare(op, field, c.value(field, value, cl.valueAt), pos)
+	case field.Type != Text:
+		c.fail(pos, "%s is %s; %s works on text", cl.name, field.Type, cl.op)
+	}
+	n := c.matches(field, text(value, cl.valueAt), pos)
+	if cl.op == "!~" {
 		n = fold(&Node{Op: Not, Type: Bool, Args: []*Node{n}, Pos: pos})
 	}
 	return n
@@ -106,9 +120,18 @@ func (c *checker) noClause(pos Span, message string) {
 	panic(&Error{Source: c.source, Pos: pos, Message: message, syntax: true})
 }
 
-func meantAsExpression(value string) bool {
-	return strings.Contains(value, "&&") || strings.Contains(value, "||") ||
-		strings.HasPrefix(value, `"`) || strings.HasPrefix(value, "'") || strings.HasPrefix(value, "`")
+// meantAsExpression is true for values that nobody means as such. A regular
+// expression may have and, or, && and || in it: ~ is in no expression anyway.
+func meantAsExpression(value string, compares bool) bool {
+	if strings.ContainsAny(value[:1], "\"'`") {
+		return true
+	}
+	for _, operator := range []string{"&&", "||", " and ", " or "} {
+		if compares && strings.Contains(value, operator) {
+			return true
+		}
+	}
+	return false
 }
 
 // value reads a value as what the field is.
