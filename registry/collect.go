@@ -110,7 +110,7 @@ func (s *Store) mark(ctx context.Context, live map[digest.Digest]bool, d ocispec
 	}
 	data, err := readBlob(ctx, &s.Layout, d, MaxManifest)
 	var damage *DamagedError
-	if errors.Is(err, ErrNotFound) || errors.As(err, &damage) {
+	if errors.As(err, &damage) {
 		s.log.Warn("an image is incomplete", "store", s.dir, "error", err)
 		return nil
 	}

@@ -67,7 +67,7 @@ func TestDamagedBlobs(t *testing.T) {
 			data[0] ^= 1
 			return errors.Join(os.Remove(p), os.WriteFile(p, data, 0o600))
 		}, "is damaged: its content has another digest (remove the image"},
-		"missing": {os.Remove, "has no blob sha256:"},
+		"missing": {os.Remove, "is damaged: it is missing from store "},
 		"link": {func(p string) error {
 			return errors.Join(os.Rename(p, p+".real"), os.Symlink(p+".real", p))
 		}, "is a symbolic link, which a store does not follow"},

@@ -78,7 +78,8 @@ func (e *PlatformError) Error() string {
 	return fmt.Sprintf("the image is not made for %s, only for %s", e.Arch, strings.Join(e.Have, ", "))
 }
 
-// DamagedError says that a blob is not what its digest promises.
+// DamagedError says that a blob of an image is missing or not what its digest
+// promises.
 type DamagedError struct {
 	Digest digest.Digest
 	// Why is what was found.

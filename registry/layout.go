@@ -94,7 +94,7 @@ func (l *Layout) stat(d digest.Digest) (fs.FileInfo, error) {
 	}
 	info, err := regular(l.fsys, path.Join(ocispec.ImageBlobsDir, d.Algorithm().String(), d.Encoded()))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s has no blob %s: %w", l.where, short(d), ErrNotFound)
+		return nil, &DamagedError{d, "it is missing from " + l.where}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l.where, err)
@@ -122,6 +122,10 @@ func (l *Layout) Describe(ctx context.Context, d digest.Digest) (*Info, error) {
 
 func (l *Layout) descriptor(d digest.Digest) (ocispec.Descriptor, error) {
 	info, err := l.stat(d)
+	var missing *DamagedError
+	if errors.As(err, &missing) {
+		return ocispec.Descriptor{}, &NotFoundError{Name: d.String(), Where: l.where}
+	}
 	if err != nil {
 		return ocispec.Descriptor{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -24,7 +25,7 @@ import (
 const (
 	workerVar = "GADGET_TEST_WORKER" // number of a worker on the store in storeVar
 	storeVar  = "GADGET_TEST_STORE"
-	mountVar  = "GADGET_TEST_MOUNTS" // the test has a mount namespace of its own
+	againVar  = "GADGET_TEST_AGAIN" // name of the test that runs in other namespaces
 )
 
 func TestMain(m *testing.M) {
@@ -218,28 +219,76 @@ func TestKilledProcesses(t *testing.T) {
 	}
 }
 
-// withMounts runs the calling test again in a mount namespace of its own and
-// returns true in there.
-func withMounts(t *testing.T) bool {
+// again runs the calling test once more in other namespaces and returns true in
+// there.
+func again(t *testing.T, attr *syscall.SysProcAttr) bool {
 	t.Helper()
-	if os.Getenv(mountVar) == t.Name() {
+	if os.Getenv(againVar) == t.Name() {
 		return true
 	}
 	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), mountVar+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-	}
+	cmd.Env = append(os.Environ(), againVar+"="+t.Name())
+	cmd.SysProcAttr = attr
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, syscall.EPERM) {
-		t.Skip("mount namespaces are not permitted here")
+		t.Skip("namespaces are not permitted here")
 	}
 	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	return false
+}
+
+// withMounts is again with a mount namespace of its own.
+func withMounts(t *testing.T) bool {
+	t.Helper()
+	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if os.Getuid() != 0 {
+		attr.Cloneflags |= syscall.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+	}
+	return again(t, attr)
+}
+
+// withoutRoot is again as a user without any privilege.
+func withoutRoot(t *testing.T) bool {
+	t.Helper()
+	return again(t, &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Getuid(), Size: 1}},
+	})
+}
+
+func TestWithoutRoot(t *testing.T) {
+	if !withoutRoot(t) {
+		return
+	}
+	s := testStore(t)
+	d := put(t, s, testImage("a"), "a")
+	if err := s.Tag(t.Context(), d, ref(t, "b")); err != nil {
+		t.Error(err)
+	}
+	if r, err := s.Remove(t.Context(), string(d)); err != nil || r.Blobs != 8 {
+		t.Errorf("remove: %+v, %v", r, err)
+	}
+	d = put(t, s, testImage("a"), "a")
+	if err := os.Chmod(s.Dir(), 0o500); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(s.Dir(), 0o700)
+	want := "store " + s.Dir() + " may not be written by user 1000 (use another one with GADGET_STORE)"
+	if err := s.Tag(t.Context(), d, ref(t, "c")); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if _, err := s.Resolve(t.Context(), "a"); err != nil {
+		t.Errorf("reading: %v", err)
+	}
+	if err := os.Chmod(s.Dir(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenStore(s.Dir(), StoreOptions{}); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("open: %v", err)
+	}
 }
 
 func mount(t *testing.T, dir, options string, flags uintptr) {

@@ -57,6 +57,7 @@ func OpenStore(dir string, o StoreOptions) (*Store, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		// It comes into being with the first image.
 	case err != nil:
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	case !info.IsDir():

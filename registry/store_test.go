@@ -340,53 +340,6 @@ func TestReplacedImageIsDeleted(t *testing.T) {
 	}
 }
 
-// TestCollectionWaitsForWriters has one process in the middle of adding an image
-// while another one deletes.
-func TestCollectionWaitsForWriters(t *testing.T) {
-	ctx, s := t.Context(), testStore(t)
-	put(t, s, testImage("old"), "old")
-	w, err := s.writer(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	packed, root, err := pack(testImage("new"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, b := range packed {
-		if err := w.push(ctx, b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	other, err := OpenStore(s.Dir(), StoreOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, err := other.Remove(ctx, "old"); err != nil || !r.Deferred || r.Blobs != 0 {
-		t.Errorf("remove while another writes: %+v, %v", r, err)
-	}
-	if _, err := w.tag(ctx, root, []Reference{ref(t, "new")}); err != nil {
-		t.Fatal(err)
-	}
-	w.close()
-	if _, err := s.Image(ctx, root.Digest); err != nil {
-		t.Errorf("the image that was being added: %v", err)
-	}
-	if got := len(blobs(t, s)); got != 13 {
-		t.Errorf("%d blobs, two images have 13", got)
-	}
-	// The next change deletes what could not be deleted then.
-	if err := s.Tag(ctx, root.Digest, ref(t, "newer")); err != nil {
-		t.Fatal(err)
-	}
-	if got := len(blobs(t, s)); got != 8 {
-		t.Errorf("%d blobs, one image has 8", got)
-	}
-	if _, err := os.Stat(filepath.Join(s.Dir(), leftoversMark)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the mark is still there: %v", err)
-	}
-}
-
 func TestUntagged(t *testing.T) {
 	s := testStore(t)
 	d := put(t, s, testImage("a"))
