@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -107,7 +108,10 @@ var ensureTracefs = sync.OnceValue(func() error {
 // newEnv reads what formatting needs to know of the machine.
 func newEnv() *event.Env {
 	users, groups := &names{file: "/etc/passwd"}, &names{file: "/etc/group"}
-	return &event.Env{BootToWall: bootToWall(), UserName: users.lookup, GroupName: groups.lookup}
+	return &event.Env{
+		BootToWall: bootToWall(), Location: time.Local,
+		UserName: users.lookup, GroupName: groups.lookup,
+	}
 }
 
 // bootToWall is what CLOCK_REALTIME is ahead of CLOCK_BOOTTIME, in nanoseconds.
