@@ -17,12 +17,22 @@ const (
 	holdTime = 5 * time.Second
 )
 
+// Owners knows whose a mount namespace is; a [container.Table] does.
+type Owners interface {
+	// Judge says what to do with an event of that namespace and CLOCK_BOOTTIME.
+	Judge(mntns, boot uint64) (*event.Container, container.Verdict)
+	// Lookup says what is known, for events that can wait no longer.
+	Lookup(mntns, boot uint64) (*event.Container, container.State)
+	// Generation changes when an answer may have changed.
+	Generation() uint64
+}
+
 // HoldBack keeps the events whose container is being found out, in order for
 // each mount namespace, and never longer or more than its bounds. It belongs to
 // the goroutine of its stream. While nothing is kept it costs one look-up an event
 // and allocates nothing.
 type HoldBack struct {
-	table *container.Table
+	owners Owners
 	// mntns and boot read the keys of an event; boot may be nil.
 	mntns, boot *event.Field
 
@@ -42,8 +52,8 @@ type held struct {
 }
 
 // NewHoldBack makes a hold-back for events of a layout with a mount namespace.
-func NewHoldBack(l *event.Layout, table *container.Table) *HoldBack {
-	return &HoldBack{table: table, mntns: l.MntNS, boot: l.Time, waiting: map[uint64]int{}, now: time.Now}
+func NewHoldBack(l *event.Layout, owners Owners) *HoldBack {
+	return &HoldBack{owners: owners, mntns: l.MntNS, boot: l.Time, waiting: map[uint64]int{}, now: time.Now}
 }
 
 // Look says what to do with an event: emit it with that container, drop it, or
@@ -55,12 +65,13 @@ func (h *HoldBack) Look(raw []byte) (*event.Container, container.Verdict) {
 		boot = binary.NativeEndian.Uint64(raw[h.boot.Offset:])
 	}
 	if len(h.queue) == 0 || h.waiting[mntns] == 0 {
-		c, verdict := h.table.Judge(mntns, boot)
+		c, verdict := h.owners.Judge(mntns, boot)
 		if verdict != container.Wait {
 			return c, verdict
 		}
 		if len(h.queue) == 0 {
-			h.generation = h.table.Generation()
+			// The owners may have changed since they judged: make Due ask again.
+			h.generation = h.owners.Generation() - 1
 		}
 	}
 	h.queue = append(h.queue, held{mntns, boot, h.now(), append([]byte(nil), raw...)})
@@ -78,36 +89,37 @@ func (h *HoldBack) Full() bool { return h.bytes > holdBytes }
 // Due is true when Release may find something to emit.
 func (h *HoldBack) Due() bool {
 	return len(h.queue) > 0 &&
-		(h.generation != h.table.Generation() || h.now().Sub(h.queue[0].since) > holdTime)
+		(h.generation != h.owners.Generation() || h.now().Sub(h.queue[0].since) > holdTime)
 }
 
 // Release calls emit for the events that need not wait any more, in their order,
 // and forgets those that nobody wants. With all, none stays: those whose
-// container is still not known come with what there is. It stops at the first
-// error of emit and returns it.
-func (h *HoldBack) Release(all bool, emit func(raw []byte, c *event.Container) error) error {
-	h.generation = h.table.Generation()
+// container is still not known come with what there is. It returns how many
+// nobody wanted, and the first error of emit, after which it emits no more.
+func (h *HoldBack) Release(all bool, emit func(raw []byte, c *event.Container) error) (dropped uint64, err error) {
+	h.generation = h.owners.Generation()
 	kept := h.queue[:0]
 	clear(h.waiting)
 	h.bytes = 0
-	var failed error
 	for _, e := range h.queue {
-		c, verdict := h.table.Judge(e.mntns, e.boot)
+		c, verdict := h.owners.Judge(e.mntns, e.boot)
 		patient := !all && h.now().Sub(e.since) <= holdTime
 		switch {
 		case h.waiting[e.mntns] > 0 || verdict == container.Wait && patient:
 			kept = append(kept, e)
 			h.waiting[e.mntns]++
 			h.bytes += len(e.raw)
-		case verdict == container.Drop || failed != nil:
+		case verdict == container.Drop:
+			dropped++
+		case err != nil:
 		default:
 			if verdict == container.Wait {
-				c, _ = h.table.Lookup(e.mntns, e.boot)
+				c, _ = h.owners.Lookup(e.mntns, e.boot)
 			}
-			failed = emit(e.raw, c)
+			err = emit(e.raw, c)
 		}
 	}
 	clear(h.queue[len(kept):])
 	h.queue = kept
-	return failed
+	return dropped, err
 }

@@ -190,7 +190,9 @@ func (s *Stream) release(all bool) error {
 	if s.Hold == nil || s.Hold.Empty() {
 		return nil
 	}
-	return s.Hold.Release(all, s.emitHeld)
+	dropped, err := s.Hold.Release(all, s.emitHeld)
+	s.Filtered.Add(dropped)
+	return err
 }
 
 func (s *Stream) emitHeld(raw []byte, c *event.Container) error {
@@ -214,6 +216,9 @@ func (s *Stream) flush() error {
 
 // finish delivers what is left: everything held back, then the encoder's end.
 func (s *Stream) finish(cause error) error {
+	if errors.Is(cause, ErrDrained) {
+		cause = s.settle()
+	}
 	if err := s.release(true); err != nil && !errors.Is(err, ErrEnough) {
 		return err
 	}
@@ -221,8 +226,18 @@ func (s *Stream) finish(cause error) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	if errors.Is(cause, ErrDrained) {
-		return nil
-	}
 	return cause
+}
+
+// settle gives the containers of what is held back their usual time to be found
+// out, as if the run went on.
+func (s *Stream) settle() error {
+	end := time.Now().Add(container.DefaultEnrichWait)
+	for s.Hold != nil && !s.Hold.Empty() && time.Now().Before(end) {
+		if err := s.release(false); err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
 }
