@@ -95,12 +95,14 @@ func (s *Store) Put(ctx context.Context, img *schemas.Image, refs ...Reference) 
 	if err != nil {
 		return root, fmt.Errorf("store image: %w", err)
 	}
-	dropped, err := s.put(ctx, blobs, root, refs)
-	s.collectAfter(ctx, dropped || err != nil)
+	leftovers, err := s.put(ctx, blobs, root, refs)
+	s.collectAfter(ctx, leftovers)
 	return root, storeError(s.dir, "store image", err)
 }
 
-func (s *Store) put(ctx context.Context, blobs []blob, root ocispec.Descriptor, refs []Reference) (dropped bool, err error) {
+// put returns true when it leaves blobs that nothing refers to: those of an image
+// that lost its name, or its own when it fails.
+func (s *Store) put(ctx context.Context, blobs []blob, root ocispec.Descriptor, refs []Reference) (leftovers bool, err error) {
 	w, err := s.writer(ctx)
 	if err != nil {
 		return false, err
@@ -108,10 +110,11 @@ func (s *Store) put(ctx context.Context, blobs []blob, root ocispec.Descriptor, 
 	defer w.close()
 	for _, b := range blobs {
 		if err := w.push(ctx, b); err != nil {
-			return false, err
+			return true, err
 		}
 	}
-	return w.tag(ctx, root, refs)
+	dropped, err := w.tag(ctx, root, refs)
+	return dropped || err != nil, err
 }
 
 // Tag gives the image with that digest further names, which it takes from other

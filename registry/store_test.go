@@ -440,6 +440,9 @@ func TestForeignDirectory(t *testing.T) {
 	if _, err := s.Put(t.Context(), testImage("a")); err == nil || !strings.Contains(err.Error(), `the directory holds "thesis.tex" and is no store; choose an empty one`) {
 		t.Errorf("got %v", err)
 	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("the directory was changed: %v, %v", entries, err)
+	}
 	if _, err := OpenStore(filepath.Join(dir, "thesis.tex"), StoreOptions{}); err == nil || !strings.Contains(err.Error(), "it is no directory") {
 		t.Errorf("got %v", err)
 	}
