@@ -117,7 +117,7 @@ programs:
 func TestMetadataProblems(t *testing.T) {
 	for _, c := range []struct{ name, src, want string }{
 		{"top level", "name: x\ndatasource:\n  a: {}\n", `2:1: error: unknown key "datasource" in gadget.yaml (did you mean "datasources"?)`},
-		{"nothing near", "tracers: {}\n", `1:1: error: unknown key "tracers" in gadget.yaml (known are name, description,`},
+		{"nothing near", "colour: {}\n", `1:1: error: unknown key "colour" in gadget.yaml (known are name, description,`},
 		{"parameter key", "params:\n  ebpf:\n    a:\n      defaultvalue: 1\n      desciption: x\n", `5:7: error: unknown key "desciption" in parameter "a" (did you mean "description"?)`},
 		{"parameter section", "params:\n  epbf: {}\n", `2:3: error: unknown key "epbf" in params (did you mean "ebpf"?)`},
 		{"patch outside custom", "params:\n  ebpf:\n    a: {patch: {}}\n", `unknown key "patch" in parameter "a"`},
@@ -144,6 +144,7 @@ func TestMetadataProblems(t *testing.T) {
 		{"list for map", "datasources: [a]\n", `1:14: error: datasources must be a map of keys and values, not a list`},
 		{"text for file", "just text\n", `1:1: error: gadget.yaml must be a map of keys and values, not a single value`},
 		{"legacy", "gadgetParams: {iface: {key: iface}}\n", `1:1: warning: gadgetParams is a key of old files and has no effect`},
+		{"older legacy", "structs: {event: {fields: [{name: pid}]}}\n", `1:1: warning: structs is a key of old files and has no effect (remove it)`},
 		{"documents", "name: a\n---\nname: b\n", `3:1: warning: only the first document`},
 		{"broken document", "name: a\n---\nb: c: d\n", `1:1: warning: only the first document of the file is read, and the rest is broken (g.yaml:3:5: error: a second`},
 		{"map key", "datasources: {[a]: b}\n", `a key in datasources must be text, not a list`},

@@ -143,8 +143,10 @@ var paramTypes = []string{
 var (
 	metadataKeys = []string{
 		"name", "description", "homepageURL", "documentationURL", "sourceURL", "annotations",
-		"datasources", "params", "paramDefaults", "operator", "programs", "ebpfParams", "gadgetParams",
+		"datasources", "params", "paramDefaults", "operator", "programs", "category", "tags", "ebpfParams",
 	}
+	// deadKeys are top-level keys of old files that mean nothing any more.
+	deadKeys    = []string{"gadgetParams", "tracers", "snapshotters", "toppers", "structs"}
 	sourceKeys  = []string{"annotations", "fields", "tags"}
 	fieldKeys   = []string{"annotations", "tags"}
 	sectionKeys = []string{"ebpf", "wasm", "custom"}

@@ -89,8 +89,10 @@ func (r *reader) metadataKey(m *Metadata, e entry) {
 		r.params(&m.Params, e.value)
 	case "ebpfparams":
 		r.paramSection(m.Params.EBPF, e.value, "ebpf")
-	case "gadgetparams":
-		r.report(Warning, e.at, "move what is still wanted to params.ebpf", "gadgetParams is a key of old files and has no effect")
+	case "category":
+		r.text(e.value, "category") // for catalogues, as are tags
+	case "tags":
+		r.list(e.value, "tags")
 	case "paramdefaults":
 		for _, d := range r.entries(e.value, "paramDefaults") {
 			r.flatten(m.ParamDefaults, d.key, d.value)
@@ -104,6 +106,10 @@ func (r *reader) metadataKey(m *Metadata, e entry) {
 			r.program(m.Programs, p)
 		}
 	default:
+		if slices.ContainsFunc(deadKeys, func(k string) bool { return strings.EqualFold(k, e.key) }) {
+			r.report(Warning, e.at, "remove it", "%s is a key of old files and has no effect", e.raw)
+			return
+		}
 		r.unknown(e, "gadget.yaml", metadataKeys)
 	}
 }

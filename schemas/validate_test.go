@@ -94,7 +94,7 @@ func TestValidate(t *testing.T) {
 func TestSchemaKeys(t *testing.T) {
 	for name, keys := range map[SchemaName]map[string][]string{
 		GadgetSchema: {
-			"properties":                                                  metadataKeys,
+			"properties":                                                  slices.Concat(metadataKeys, deadKeys),
 			"properties/params/properties":                                sectionKeys,
 			"$defs/datasource/properties":                                 sourceKeys,
 			"$defs/field/properties":                                      fieldKeys,
