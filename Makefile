@@ -5,27 +5,79 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOARCH  ?= $(shell $(GO) env GOARCH)
 
-# One static binary, the same bytes wherever it is built.
+# One static binary, the same bytes wherever it is built. What runs during the build
+# runs on this machine, whatever GOARCH says.
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+HOSTGO  = env -u GOOS -u GOARCH CGO_ENABLED=0 $(GO)
 
 .DEFAULT_GOAL := build
 
 # ---- eBPF: third-party headers, tracker, built-in gadgets, binaries -------------------------
+#
+# headers.tar.zst   third-party headers (from Debian's packages) and gadgets/include
+# tracker.bpf.o     the runner's own program
+# layout/           images of the shipped gadgets, built by a first binary of ourselves
+#
+# All three are embedded, and none is committed.
 
 HEADERS  := builder/embedded/headers.tar.zst
+TRACKER  := runner/container/bpf/tracker.bpf.o
+BUILTINS := cmd/gadget/builtin/layout
 PACK     := builder/internal/pack
 INCLUDES := $(wildcard gadgets/include/gadget/*.h)
+GADGETS  := $(patsubst %/gadget.yaml,%,$(wildcard gadgets/*/gadget.yaml))
+BUILDER  := $(wildcard builder/*.go schemas/*.go internal/plan/*.go registry/*.go)
+# Images name the version of a release, and no commit: they stay the same until they change.
+RELEASE  := $(shell git describe --tags --exact-match 2>/dev/null || echo v0.0.0)
+
+##@ Build it
+
+.PHONY: build
+build: bpf ## The binary for this machine, with all that it embeds: bin/gadget
+	$(GOBUILD) -o bin/gadget ./cmd/gadget
+
+.PHONY: build-arm64
+build-arm64: bpf ## The same for arm64: bin/gadget-arm64
+	GOARCH=arm64 $(GOBUILD) -o bin/gadget-arm64 ./cmd/gadget
+
+.PHONY: bpf
+bpf: $(HEADERS) $(TRACKER) $(BUILTINS)/index.json ## What is embedded: headers, tracker, images of the shipped gadgets
 
 .PHONY: headers
-headers: $(HEADERS) ## Fetch the third-party eBPF headers and pack them, with ours, for embedding
+headers: $(HEADERS) ## Fetch the third-party eBPF headers and pack them with ours
 
-# The stamp is made anew when the script changes; packages stay in the user's cache.
-build/headers/.done: $(PACK)/fetch.sh
+.PHONY: build-packages
+build-packages:
+	@.ci/packages build
+
+# Made anew when the script changes; the packages stay in the user's cache.
+build/headers/.done: $(PACK)/fetch.sh | build-packages
 	$(PACK)/fetch.sh build/headers
 	@touch $@
 
 $(HEADERS): build/headers/.done $(PACK)/main.go $(INCLUDES)
-	$(GO) run ./$(PACK) build/headers gadgets/include $@
+	$(HOSTGO) run ./$(PACK) build/headers gadgets/include $@
+
+# It reads nothing that differs between machine types, so one object does for all.
+$(TRACKER): $(TRACKER:.o=.c) $(HEADERS) $(BUILDER) | build-packages
+	$(HOSTGO) run ./builder/internal/object linux/amd64 $< $@
+
+$(BUILTINS)/index.json: $(HEADERS) $(BUILDER) $(foreach g,$(GADGETS),$(wildcard $(g)/*.bpf.c $(g)/*.h $(g)/*.yaml)) | build-packages
+	$(HOSTGO) build -ldflags "-X main.version=$(RELEASE)" -o build/gadget-first ./cmd/gadget
+	rm -rf build/builtin
+	for g in $(GADGETS); do \
+		build/gadget-first --store build/builtin image build --strict -t $$(basename $$g) $$g || exit 1; \
+	done
+	rm -f build/builtin/*.lock
+	rm -rf $(BUILTINS)/blobs
+	cp -r build/builtin/blobs build/builtin/oci-layout $(BUILTINS)/
+	chmod -R u+w $(BUILTINS)/blobs
+	sed -e 's/"io.gadget.store.tagged":"[^"]*",//' build/builtin/index.json > $@
+
+.PHONY: clean
+clean: ## Remove what was built; downloaded packages stay in the cache
+	rm -rf bin build $(HEADERS) $(TRACKER)
+	find $(BUILTINS) -mindepth 1 ! -name README -delete
 
 # ---- Project: use, check, measure -----------------------------------------------------------
 
