@@ -22,7 +22,7 @@ import (
 type execEvent struct {
 	MntNS, Boot uint64
 	PID         uint32
-	Filename    [60]byte
+	Filename    [236]byte
 }
 
 func (e *execEvent) file() string {

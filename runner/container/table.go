@@ -25,6 +25,7 @@ const (
 	Known
 )
 
+// String is the state's name in lower case.
 func (s State) String() string {
 	return [...]string{"unknown", "pending", "host", "known"}[s]
 }

@@ -130,10 +130,10 @@ type tracker struct {
 }
 
 // loadTracker brings the tracker into the kernel and makes it watch. New
-// namespaces enter the filter map, unless it is nil. The namespaces that exist
+// namespaces enter the filter map, unless there is none. The namespaces that exist
 // before are those of the next snapshot. Without iterate, or on a kernel without
 // iterators of tasks, snapshots are scans of /proc.
-func loadTracker(filter *ebpf.Map, view *hostView, iterate bool) (*tracker, error) {
+func loadTracker(o *Options, view *hostView, iterate bool) (*tracker, error) {
 	spec, err := trackerSpec()
 	if err != nil {
 		return nil, err
@@ -141,13 +141,13 @@ func loadTracker(filter *ebpf.Map, view *hostView, iterate bool) (*tracker, erro
 	if err := allowMaps(); err != nil {
 		return nil, err
 	}
-	var opts ebpf.CollectionOptions
-	if filter != nil {
-		opts.MapReplacements = map[string]*ebpf.Map{FilterMapName: filter}
+	opts := ebpf.CollectionOptions{Cache: o.Types}
+	if o.FilterMap != nil {
+		opts.MapReplacements = map[string]*ebpf.Map{FilterMapName: o.FilterMap}
 	} else {
 		spec.Maps[FilterMapName].MaxEntries = 1
 	}
-	if err := spec.Variables["provisional"].Set(filter != nil); err != nil {
+	if err := spec.Variables["provisional"].Set(o.FilterMap != nil); err != nil {
 		return nil, fmt.Errorf("configure container tracker: %w", err)
 	}
 	if !iterate {

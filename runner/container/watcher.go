@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 )
 
 // Defaults of [Options].
@@ -42,6 +43,10 @@ type Options struct {
 	// TTL is for how long containers that are gone are remembered, for late
 	// events; 0 is DefaultTTL.
 	TTL time.Duration
+
+	// Types caches the kernel's types. Reading them costs 15 ms and some MB, so
+	// share it with the loading of the gadget; nil is a cache of Start's own.
+	Types *btf.Cache
 
 	// Notice is called with what people should know and what is no reason to
 	// stop, one sentence each. Changed is called after the table has changed.
@@ -97,7 +102,7 @@ func Start(ctx context.Context, o Options) (*Watcher, error) {
 func start(ctx context.Context, o Options, iterate bool) (*Watcher, error) {
 	w := newWatcher(o)
 	var err error
-	if w.tracker, err = loadTracker(o.FilterMap, &w.ledger.view, iterate); err != nil {
+	if w.tracker, err = loadTracker(&o, &w.ledger.view, iterate); err != nil {
 		return nil, err
 	}
 	if err := w.tracker.shareAnnounced(w.ledger.table); err != nil {

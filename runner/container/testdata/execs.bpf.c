@@ -38,7 +38,7 @@ struct event {
 	u64 mntns;
 	u64 boot;
 	u32 pid;
-	char filename[60];
+	char filename[236];
 };
 
 struct {
