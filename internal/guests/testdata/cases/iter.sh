@@ -1,7 +1,7 @@
 # A snapshot has the shell that runs this case.
 gadget run iter --host -o jsonl --timeout 20s >/tmp/out 2>/tmp/err
 status=$?
-if grep -q "\"pid\":$$}" /tmp/out; then
+if grep -q "\"pid\":$$," /tmp/out; then
 	echo "CASE $1 ok"
 else
 	echo "CASE $1 fail: exit $status: $(head -n 3 /tmp/err | tr '\n' ' ')"

@@ -1,7 +1,7 @@
 # cases: tracepoint raw_tp tp_btf kprobe kretprobe ksyscall fentry fexit lsm
 # Every type of program: one gadget each, asked for the opens of one command.
 for type in tracepoint raw_tp tp_btf kprobe kretprobe ksyscall fentry fexit lsm; do
-	gadget run "$type" --host --comm cat -o jsonl --timeout 20s >/tmp/out 2>/tmp/err &
+	gadget run "$type" -v --host --comm cat -o jsonl --timeout 60s >/tmp/out 2>/tmp/err &
 	pid=$!
 	for i in $(seq 60); do
 		/bin/cat /etc/passwd >/dev/null
@@ -17,6 +17,6 @@ for type in tracepoint raw_tp tp_btf kprobe kretprobe ksyscall fentry fexit lsm;
 	elif [ $status = 3 ]; then
 		echo "CASE $type absent: $(head -n 1 /tmp/err)"
 	else
-		echo "CASE $type fail: exit $status: $(head -n 3 /tmp/err | tr '\n' ' ')"
+		echo "CASE $type fail: exit $status: $(tail -n 6 /tmp/err | tr '\n' ' ')"
 	fi
 done

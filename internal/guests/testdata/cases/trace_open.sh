@@ -1,7 +1,7 @@
 # A file that is read leaves its name and number, one that is missing its error.
 gadget run trace_open --host --comm cat -o jsonl --timeout 30s >/tmp/out 2>/tmp/err &
 pid=$!
-for i in $(seq 60); do
+for i in $(seq 150); do
 	/bin/cat /etc/passwd >/dev/null
 	grep -q cat /tmp/out && break
 	kill -0 $pid 2>/dev/null || break
