@@ -51,6 +51,10 @@ func attach(p *plan.Plan, c *choice, coll *ebpf.Collection, log *slog.Logger) (l
 		if !c.uses(prog.Name) || isIterator(p.Spec.Programs[prog.Name]) {
 			continue
 		}
+		if idle(p.Spec.Programs[prog.Name], coll.Programs[prog.Name]) {
+			log.Debug("program does nothing with these parameters", "program", prog.Name)
+			continue
+		}
 		group.Go(func() error {
 			lk, err := attachProgram(prog, coll.Programs[prog.Name])
 			if err != nil {
