@@ -32,8 +32,8 @@ func (l *loaded) close() { l.coll.Close() }
 
 // load brings the chosen programs of the plan and its maps into the kernel.
 // filterMap replaces the gadget's own map of mount namespaces; nil leaves its
-// filter off.
-func load(p *plan.Plan, c *choice, filterMap *ebpf.Map, o Options) (*loaded, error) {
+// filter off. types holds the kernel's.
+func load(p *plan.Plan, c *choice, filterMap *ebpf.Map, types *btf.Cache, o Options) (*loaded, error) {
 	if p.Spec == nil {
 		return nil, fmt.Errorf("%w: gadgets without eBPF programs", ErrNotSupported)
 	}
@@ -41,7 +41,7 @@ func load(p *plan.Plan, c *choice, filterMap *ebpf.Map, o Options) (*loaded, err
 	if err != nil {
 		return nil, err
 	}
-	var opts ebpf.CollectionOptions
+	opts := ebpf.CollectionOptions{Cache: types}
 	if filterMap != nil {
 		if err := installFilter(spec, filterMap); err != nil {
 			return nil, err

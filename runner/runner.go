@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/gadget-bpf/gadget/internal/event"
 	"github.com/gadget-bpf/gadget/internal/plan"
@@ -127,11 +128,13 @@ type run struct {
 	// filterMap holds the wanted mount namespaces; nil when the gadget cannot
 	// use one or everything is wanted.
 	filterMap *ebpf.Map
-	choice    *choice
-	loaded    *loaded
-	sources   []*source
-	links     links
-	out       *pipe.Output
+	// types of the kernel, decoded once for all that is loaded.
+	types   *btf.Cache
+	choice  *choice
+	loaded  *loaded
+	sources []*source
+	links   links
+	out     *pipe.Output
 }
 
 // start does everything up to the moment when events are captured.
@@ -139,7 +142,7 @@ func (r *run) start(ctx context.Context) error {
 	if err := checkHost(); err != nil {
 		return err
 	}
-	r.env = newEnv()
+	r.env, r.types = newEnv(), btf.NewCache()
 	r.out = pipe.NewOutput(r.opts.Out, r.opts.MaxEvents)
 
 	var err error
@@ -159,6 +162,8 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
+	// Nothing is loaded any more; the types are worth some megabytes.
+	r.types = nil
 	if r.opts.Ready != nil {
 		r.opts.Ready()
 	}
@@ -168,7 +173,7 @@ func (r *run) start(ctx context.Context) error {
 // activate loads and attaches the chosen programs. With an error it names the
 // program to blame, "" when it is none of them.
 func (r *run) activate() (failed string, err error) {
-	if r.loaded, err = load(r.plan, r.choice, r.filterMap, r.opts); err != nil {
+	if r.loaded, err = load(r.plan, r.choice, r.filterMap, r.types, r.opts); err != nil {
 		return blame(err), err
 	}
 	for _, s := range r.plan.Sources {

@@ -16,6 +16,7 @@ func (r *run) watchContainers(ctx context.Context) (err error) {
 		Selector:   r.opts.Selector,
 		Host:       r.opts.Host,
 		DockerHost: r.opts.DockerHost,
+		Types:      r.types,
 		Notice:     r.notice,
 		Log:        r.log,
 	}

@@ -102,6 +102,7 @@ func Start(ctx context.Context, o Options) (*Watcher, error) {
 func start(ctx context.Context, o Options, iterate bool) (*Watcher, error) {
 	w := newWatcher(o)
 	var err error
+	w.opts.Types = nil // not to be kept for as long as the watcher lives
 	if w.tracker, err = loadTracker(&o, &w.ledger.view, iterate); err != nil {
 		return nil, err
 	}
