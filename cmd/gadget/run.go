@@ -15,6 +15,7 @@ import (
 type runOptions struct {
 	show       showOptions
 	containers containerOptions
+	tables     tableOptions
 	timeout    seconds
 	maxEvents  uint64
 	bufferSize byteSize
@@ -96,6 +97,9 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 	if err := opts.show.check(cmd, g); err != nil {
 		return err
 	}
+	if err := opts.tables.check(cmd, g); err != nil {
+		return err
+	}
 	selector, err := opts.containers.selector(cmd)
 	if err != nil {
 		return err
@@ -105,7 +109,7 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(opts.timeout))
 		defer cancel()
 	}
-	report, err := runner.Run(ctx, g.plan, runner.Options{
+	o := runner.Options{
 		Params:     g.flags.values(cmd),
 		BufferSize: int(opts.bufferSize),
 		Host:       opts.containers.host,
@@ -121,7 +125,9 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		},
 		Notice: func(text string) { a.log.Warn(text) },
 		Log:    a.log,
-	})
+	}
+	opts.tables.apply(&o)
+	report, err := runner.Run(ctx, g.plan, o)
 	return a.account(report, err, opts)
 }
 

@@ -26,7 +26,7 @@ var unsupported = []struct {
 	{[]string{"public-keys", "notation-certificates", "notation-policy-document", "allowed-gadgets"}, false, "signatures and policies"},
 	{[]string{"oci-store-user"}, true, "the store of another user; use --store DIR"},
 	{[]string{"annotate"}, false, "changing annotations at run time"},
-	{[]string{"sort", "max-entries", "map-fetch-interval", "map-fetch-count", "interval", "count"}, false, "tables: sorting, limits and intervals"},
+	{[]string{"sort", "max-entries", "interval", "count"}, false, "tables: this gadget shows events one by one"},
 	{[]string{"symbolizers", "debuginfod-cache-path"}, false, "names for the addresses of stacks"},
 	{[]string{"socket-enricher-fields", "env-vars", "trace-pipe", "pprof-addr", "policy-format"}, false, "this function of other tools"},
 	{[]string{"otel-metrics-name", "otel-metrics-exporter", "otel-metrics-print-interval", "otel-metrics-listen-address", "otel-logs-exporter", "otel-profiles-exporter"}, false, "exporting telemetry"},
@@ -38,6 +38,8 @@ var aliases = map[string]string{
 	"container":             "containername",
 	"runtime-containername": "containername",
 	"format":                "output",
+	"map-fetch-interval":    "interval",
+	"map-fetch-count":       "count",
 }
 
 // aliasOf gives the flags of fs their other names.
