@@ -136,7 +136,7 @@ func findDigest(index *ocispec.Index, prefix string) (ocispec.Descriptor, bool, 
 	}
 	var found []ocispec.Descriptor
 	for _, m := range index.Manifests {
-		if (algorithm == "" || algorithm == m.Digest.Algorithm().String()) && strings.HasPrefix(m.Digest.Encoded(), hex) &&
+		if !isAttachment(m) && (algorithm == "" || algorithm == m.Digest.Algorithm().String()) && strings.HasPrefix(m.Digest.Encoded(), hex) &&
 			!slices.ContainsFunc(found, func(f ocispec.Descriptor) bool { return f.Digest == m.Digest }) {
 			found = append(found, m)
 		}

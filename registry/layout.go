@@ -165,7 +165,8 @@ func (l *Layout) List(ctx context.Context) ([]Entry, error) {
 	return entries, nil
 }
 
-// Names is List without reading the images: Info and Err are nil.
+// Names is List without reading the images: Info and Err are nil. Signatures and
+// what else is attached to images are not listed.
 func (l *Layout) Names() ([]Entry, error) {
 	data, err := l.readIndex()
 	if err != nil || len(data) == 0 {
@@ -177,6 +178,9 @@ func (l *Layout) Names() ([]Entry, error) {
 	}
 	entries := make([]Entry, 0, len(index.Manifests))
 	for _, m := range index.Manifests {
+		if isAttachment(m) {
+			continue
+		}
 		e := Entry{Name: nameOf(m), Digest: m.Digest, Tagged: taggedAt(m)}
 		if ref, err := ParseReference(e.Name); err == nil {
 			e.Reference = ref

@@ -3,16 +3,14 @@ package registry
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"oras.land/oras-go/v2/content"
-	"oras.land/oras-go/v2/errdef"
 )
 
 const (
@@ -33,7 +31,7 @@ type writer struct {
 	s    *Store
 	lock *flock.Flock
 	// fresh is true when there are blobs whose directory entry is not on disk yet.
-	fresh bool
+	fresh atomic.Bool
 }
 
 // writer begins writing. It must be closed.
@@ -72,40 +70,25 @@ func (s *Store) lock(ctx context.Context, name string, try func(*flock.Flock, co
 // push adds a blob. One that is there is kept if its content is right, and
 // written again if a crash has left half of it.
 func (w *writer) push(ctx context.Context, b blob) error {
-	err := w.s.disk.Push(ctx, b.Descriptor, bytes.NewReader(b.data))
-	if errors.Is(err, errdef.ErrAlreadyExists) {
-		if _, err := content.FetchAll(ctx, &w.s.Layout, b.Descriptor); err == nil {
-			return nil
-		}
-		w.s.log.Info("replacing a damaged blob", "digest", b.Digest)
-		if err := os.Remove(w.s.blobPath(b.Descriptor)); err != nil {
-			return err
-		}
-		err = w.s.disk.Push(ctx, b.Descriptor, bytes.NewReader(b.data))
-		if errors.Is(err, errdef.ErrAlreadyExists) {
-			return nil // somebody else has mended it
-		}
-	}
-	if err != nil {
+	if there, err := w.has(ctx, b.Descriptor); there || err != nil {
 		return err
 	}
-	w.fresh = true
-	return syncPath(w.s.blobPath(b.Descriptor))
+	return w.pushFrom(ctx, b.Descriptor, bytes.NewReader(b.data))
 }
 
 func (s *Store) blobPath(d ocispec.Descriptor) string {
 	return filepath.Join(s.dir, ocispec.ImageBlobsDir, d.Digest.Algorithm().String(), d.Digest.Encoded())
 }
 
-// tag makes the index refer to d. It returns true when an image lost its last
-// name by that.
-func (w *writer) tag(ctx context.Context, d ocispec.Descriptor, refs []Reference) (dropped bool, err error) {
-	names := []string{}
+// tag makes the index refer to d and what is attached to it. It returns true when
+// an image lost its last name by that.
+func (w *writer) tag(ctx context.Context, d ocispec.Descriptor, refs []Reference, attached ...attachment) (dropped bool, err error) {
+	names, repository := []string{}, ""
 	for _, r := range refs {
 		if r.Digest != "" && r.Digest != d.Digest {
 			return false, fmt.Errorf("name %s: the image has digest %s", r, d.Digest)
 		}
-		names = append(names, r.String())
+		names, repository = append(names, r.String()), r.Repository()
 	}
 	if len(names) == 0 {
 		names = []string{""}
@@ -116,6 +99,10 @@ func (w *writer) tag(ctx context.Context, d ocispec.Descriptor, refs []Reference
 		for _, name := range names {
 			setName(index, d, name, w.s.now())
 		}
+		for _, a := range attached {
+			setAttachment(index, a, d.Digest, repository)
+		}
+		dropOrphans(index)
 		dropped = lost(before, index.Manifests)
 		return nil
 	})
@@ -124,12 +111,12 @@ func (w *writer) tag(ctx context.Context, d ocispec.Descriptor, refs []Reference
 
 // update changes the index while nobody else does.
 func (w *writer) update(ctx context.Context, change func(*ocispec.Index) error) error {
-	if w.fresh {
+	if w.fresh.Load() {
 		// The blobs must outlive a power cut that the index outlives.
 		if err := syncPath(filepath.Join(w.s.dir, ocispec.ImageBlobsDir, "sha256")); err != nil {
 			return err
 		}
-		w.fresh = false
+		w.fresh.Store(false)
 	}
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
@@ -145,6 +132,7 @@ func (w *writer) update(ctx context.Context, change func(*ocispec.Index) error) 
 	if err := change(index); err != nil {
 		return err
 	}
+	dropOrphans(index)
 	data, err := encodeIndex(index)
 	if err != nil {
 		return err
