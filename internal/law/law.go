@@ -31,8 +31,13 @@ type File struct {
 	fset *token.FileSet
 }
 
+// testOnly are packages that serve tests; nothing else may import them.
+var testOnly = []string{"internal/gadgettest", "internal/guests"}
+
 // Test reports whether the file is only built for tests.
-func (f *File) Test() bool { return strings.HasSuffix(f.Path, "_test.go") }
+func (f *File) Test() bool {
+	return strings.HasSuffix(f.Path, "_test.go") || slices.Contains(testOnly, path.Dir(f.Path))
+}
 
 // Command reports whether the file belongs to a command rather than a library.
 func (f *File) Command() bool { return f.AST.Name.Name == "main" }
@@ -75,7 +80,7 @@ func Tree(root fs.FS) ([]*File, error) {
 			return err
 		}
 		if d.IsDir() {
-			if p != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "bin") {
+			if p != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || p == "bin" || p == "build") {
 				return fs.SkipDir
 			}
 			return nil
@@ -161,6 +166,8 @@ func imports(f *File) []string {
 		}
 		to, _, _ := strings.Cut(own, "/")
 		switch {
+		case slices.Contains(testOnly, own) && !f.Test():
+			broken = append(broken, f.at(spec, "imports %s: only tests do", own))
 		case to == "cmd" && f.Top() != "cmd":
 			broken = append(broken, f.at(spec, "imports %s: nothing imports cmd", own))
 		case to != f.Top() && slices.Contains(siblings, to) && slices.Contains(siblings, f.Top()):
