@@ -151,7 +151,7 @@ func (b *Batch) write() error {
 	if err := b.out.write(b.buf); err != nil {
 		return err
 	}
-	if enough {
+	if enough || b.out.spent() {
 		return ErrEnough
 	}
 	return nil

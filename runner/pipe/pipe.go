@@ -50,6 +50,10 @@ func (o *Output) take() bool {
 	return !o.limit || o.left.Add(-1) >= 0
 }
 
+// spent is true when there is no leave left: the last event ends a run, not the one
+// after it, which may never come.
+func (o *Output) spent() bool { return o.limit && o.left.Load() <= 0 }
+
 // write writes whole events. After the first error it writes no more.
 func (o *Output) write(p []byte) error {
 	if len(p) == 0 {
@@ -182,6 +186,9 @@ func (s *Stream) emit() error {
 	}
 	s.Delivered.Add(1)
 	s.buf = s.Encoder.Append(s.buf, &s.rec)
+	if s.out.spent() {
+		return ErrEnough
+	}
 	return nil
 }
 

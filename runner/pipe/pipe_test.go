@@ -152,6 +152,19 @@ func TestShortSample(t *testing.T) {
 	}
 }
 
+// TestLastEventEnds checks that a limit ends the loop with the last event, without
+// waiting for another one.
+func TestLastEventEnds(t *testing.T) {
+	layout := &event.Layout{Name: "x", Size: 8, Fields: []event.Field{{Name: "v", Kind: event.Uint64, Size: 8}}}
+	s := NewStream(&Source{Layout: layout, Encoder: event.NewJSON(layout, &event.Env{}, event.JSONOptions{})}, nil, NewOutput(&bytes.Buffer{}, 2))
+	if err := s.event([]byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.event([]byte{2}); !errors.Is(err, ErrEnough) || s.Delivered.Load() != 2 {
+		t.Errorf("the last event: %v, %d delivered; want ErrEnough and 2", err, s.Delivered.Load())
+	}
+}
+
 // BenchmarkRing measures the way from a real ring buffer to a writer. Filling
 // the ring is not measured.
 func BenchmarkRing(b *testing.B) {
