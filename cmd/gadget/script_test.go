@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -21,6 +22,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"gadget": main})
 }
 
+// scriptDeadline ends scripts that hang, in time for what they started to be stopped.
+const scriptDeadline = 2 * time.Minute
+
 // TestScript runs the scripts that need no privilege.
 func TestScript(t *testing.T) {
 	testscript.Run(t, scriptParams("testdata/script"))
@@ -31,6 +35,7 @@ func scriptParams(dir string) testscript.Params {
 		Dir:                 dir,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
+		Deadline:            time.Now().Add(scriptDeadline),
 		Setup:               scriptEnv,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exit":    cmdExit,
@@ -59,6 +64,7 @@ func scriptEnv(e *testscript.Env) error {
 	// Headers are unpacked once for all scripts.
 	e.Setenv("XDG_CACHE_HOME", cache)
 	e.Setenv("GADGET_STORE", filepath.Join(e.WorkDir, "store"))
+	e.Setenv("GOARCH", runtime.GOARCH)
 	return os.CopyFS(filepath.Join(e.WorkDir, "snoop"), os.DirFS("testdata/gadgets/snoop"))
 }
 
