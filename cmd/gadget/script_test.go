@@ -37,6 +37,13 @@ func scriptParams(dir string) testscript.Params {
 		RequireExplicitExec: true,
 		Deadline:            time.Now().Add(scriptDeadline),
 		Setup:               scriptEnv,
+		Condition: func(cond string) (bool, error) {
+			if cond != "builtin" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			builtIn, err := builtIns()
+			return builtIn != nil, err
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exit":    cmdExit,
 			"waitfor": cmdWaitFor,
