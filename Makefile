@@ -137,10 +137,18 @@ test: ## Everything that runs on this machine; as root also with the kernel and 
 	$(GO) test -timeout $(TIMEOUT) ./...
 
 .PHONY: test-full
-test-full: test ## test, then with the race detector, then every fuzz target for a while
+test-full: test test-kernels ## test, then the kernels, the race detector, every fuzz target for a minute
 	$(GO) test -race -timeout $(TIMEOUT) ./...
-	.ci/fuzz 20s
+	.ci/fuzz 60s
+
+.PHONY: test-kernels
+test-kernels: ## The shipped gadgets and every type of program on Debian kernels, in QEMU
+	.ci/packages guests
+	$(MAKE) --no-print-directory build
+	$(GO) test -count=1 -v -tags guests -timeout $(TIMEOUT) ./internal/guests -args -gadget $(CURDIR)/bin/gadget
 
 .PHONY: bench
-bench: ## Benchmarks; as root also events per second through a real ring buffer
+bench: build ## Benchmarks; as root also events per second through a real ring buffer, memory and start-up
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	.ci/budget bin/gadget
+
