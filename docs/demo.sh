@@ -66,10 +66,10 @@ tar -C "$dir/root" -c . | docker import --change 'ENV PATH=/bin' - "$image" >/de
 
 say "Two containers: 'web' works all the time, 'batch' is started again and again"
 docker run --detach --network=none --name gadget-demo-web "$image" \
-	sh -c 'while :; do date +%s; ls /tmp; cat /etc/shadow /var/missing 2>/dev/null; sleep 1; done' >/dev/null
+	sh -c 'while :; do /bin/date +%s; /bin/ls /tmp; /bin/cat /etc/hostname /var/missing 2>/dev/null; /bin/sleep 1; done' >/dev/null
 (
 	while :; do
-		docker run --rm --network=none --name gadget-demo-batch "$image" sh -c 'id -u; cat /etc/hostname' >/dev/null 2>&1
+		docker run --rm --network=none --name gadget-demo-batch "$image" sh -c '/bin/id -u; /bin/cat /etc/hostname' >/dev/null 2>&1
 		sleep 1
 	done
 ) &
@@ -77,7 +77,14 @@ workload=$!
 
 # Each command as it would be typed.
 show() {
-	say "# gadget $*"
+	line="# gadget"
+	for word; do
+		case $word in
+		*[!-A-Za-z0-9_.,:/=]*) line="$line '$word'" ;;
+		*) line="$line $word" ;;
+		esac
+	done
+	say "$line"
 	"$gadget" "$@"
 }
 
