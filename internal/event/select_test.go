@@ -6,8 +6,7 @@ import (
 )
 
 func TestSelect(t *testing.T) {
-	l := &Layout{Name: "open"}
-	for _, f := range []Field{
+	l := &Layout{Name: "open", Fields: []Field{
 		{Name: "fname", Kind: CString},
 		{Name: "proc.comm", Kind: CString, Column: Column{Title: "comm"}},
 		{Name: "proc.pid", Kind: Uint32, Column: Column{Title: "pid"}},
@@ -17,9 +16,7 @@ func TestSelect(t *testing.T) {
 		{Name: "secret.b", Kind: Uint32, Hidden: true},
 		{Name: "runtime", Kind: Invalid},
 		{Name: "runtime.containerName", Kind: FromContainer, Attr: RuntimeContainerName, Order: -27},
-	} {
-		l.Fields = append(l.Fields, f)
-	}
+	}}
 	for _, tt := range []struct{ spec, want string }{
 		{"", "runtime.containerName fname proc.comm proc.pid"},
 		{" , ", "runtime.containerName fname proc.comm proc.pid"},

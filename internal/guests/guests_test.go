@@ -162,6 +162,7 @@ func addStore(t *testing.T, files map[string]File) {
 	if err != nil || len(dirs) == 0 {
 		t.Fatal("no gadgets", err)
 	}
+	dirs = append(dirs, "../../runner/testdata/tasks")
 	for _, dir := range dirs {
 		cmd := exec.Command(*binary, "image", "build", "-t", filepath.Base(dir), dir)
 		cmd.Env = append(os.Environ(), "GADGET_STORE="+store)

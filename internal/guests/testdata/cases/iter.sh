@@ -1,5 +1,5 @@
 # A snapshot has the shell that runs this case.
-gadget run iter --host -o jsonl --timeout 20s >/tmp/out 2>/tmp/err
+gadget run tasks --host -o jsonl --timeout 20s >/tmp/out 2>/tmp/err
 status=$?
 if grep -q "\"pid\":$$," /tmp/out; then
 	echo "CASE $1 ok"

@@ -1,38 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// One program of type tracepoint that tells who came by.
-#include <vmlinux.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_tracing.h>
-
-#include <gadget/buffer.h>
-#include <gadget/common.h>
-#include <gadget/filter.h>
-#include <gadget/macros.h>
-#include <gadget/types.h>
-
-struct event {
-	gadget_timestamp timestamp_raw;
-	struct gadget_process proc;
-};
-
-GADGET_TRACER_MAP(events, 1024 * 256);
-GADGET_TRACER(opens, events, event);
+#include "../../probe.h"
 
 SEC("tracepoint/syscalls/sys_enter_openat")
 int probe(struct syscall_trace_enter *ctx)
 {
-	struct event *event;
-
-	if (gadget_should_discard_data_current())
-		return 0;
-	event = gadget_reserve_buf(&events, sizeof(*event));
-	if (!event)
-		return 0;
-	event->timestamp_raw = bpf_ktime_get_boot_ns();
-	gadget_process_populate(&event->proc);
-	gadget_submit_buf(ctx, &events, event, sizeof(*event));
-	return 0;
+	return report(ctx);
 }
-
-char LICENSE[] SEC("license") = "GPL";
