@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,7 +107,11 @@ func clangs(t *testing.T) []string {
 	t.Helper()
 	var out []string
 	for _, name := range []string{"clang", "clang-14", "clang-16", "clang-19"} {
-		if path, err := exec.LookPath(name); err == nil {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		if path, err = filepath.EvalSymlinks(path); err == nil && !slices.Contains(out, path) {
 			out = append(out, path)
 		}
 	}
@@ -163,7 +168,7 @@ func TestBuildIsReproducible(t *testing.T) {
 		files[name] = text
 	}
 	for _, clang := range clangs(t) {
-		t.Run(filepath.Base(clang), func(t *testing.T) {
+		t.Run(filepath.Base(filepath.Dir(filepath.Dir(clang))), func(t *testing.T) {
 			tree(t, files)
 			first, stderr, err := build(t, "g", Options{Clang: clang})
 			if err != nil {

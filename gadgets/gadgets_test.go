@@ -64,7 +64,7 @@ func TestGadgetsLoad(t *testing.T) {
 	for _, program := range programs {
 		dir := filepath.Dir(program)
 		for _, clang := range clangs() {
-			t.Run(dir+"/"+clang, func(t *testing.T) {
+			t.Run(dir+"/"+filepath.Base(filepath.Dir(filepath.Dir(clang))), func(t *testing.T) {
 				img, _ := buildGadget(t, dir, clang)
 				object := img.Platform("amd64").Layer(schemas.MediaTypeProgram).Data
 				spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))

@@ -4,7 +4,8 @@
 #include <gadget/types.h>
 
 #define SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
-#define AT(type, member, offset) _Static_assert(__builtin_offsetof(type, member) == (offset), #type "." #member)
+#define AT(type, member, offset)                                                                   \
+	_Static_assert(__builtin_offsetof(type, member) == (offset), #type "." #member)
 
 SIZE(gadget_mntns_id, 8);
 SIZE(gadget_netns_id, 4);
