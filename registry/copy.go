@@ -165,7 +165,10 @@ func (c *copier) leaf(ctx context.Context, r receiver, d ocispec.Descriptor) err
 
 func (c *copier) manifest(ctx context.Context, r receiver, m blob) error {
 	there, err := r.has(ctx, m.Descriptor)
-	if err == nil && !there {
+	_, remote := r.(*remoteReceiver)
+	// A registry learns by the push of a referrer that there is one, and a push
+	// before may have been cut off just then.
+	if err == nil && (!there || remote && c.graph.about[m.Digest]) {
 		err = r.push(ctx, m.Descriptor, m.open)
 	}
 	if err != nil {

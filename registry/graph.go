@@ -29,6 +29,8 @@ type graph struct {
 	manifests []blob
 	attached  []attachment
 	seen      map[digest.Digest]bool
+	// about has the manifests that name a subject.
+	about map[digest.Digest]bool
 }
 
 // node is what a manifest of any kind leads to.
@@ -58,7 +60,7 @@ func survey(ctx context.Context, src Source, root ocispec.Descriptor, platforms 
 	if _, err := Describe(ctx, src, root); err != nil {
 		return nil, err
 	}
-	g := &graph{root: root, seen: map[digest.Digest]bool{}}
+	g := &graph{root: root, seen: map[digest.Digest]bool{}, about: map[digest.Digest]bool{}}
 	top := blob{root, data}
 	if len(platforms) > 0 {
 		if top, err = narrow(index, root, data, platforms); err != nil {
@@ -150,6 +152,7 @@ func (g *graph) add(ctx context.Context, src Source, b blob, depth int) error {
 			return err
 		}
 	}
+	g.about[b.Digest] = n.Subject != nil
 	g.manifests = append(g.manifests, b)
 	if len(g.manifests) > maxManifests {
 		return fmt.Errorf("the image has more than %d manifests", maxManifests)

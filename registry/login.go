@@ -172,3 +172,17 @@ func changeAuths(path string, change func(map[string]json.RawMessage)) error {
 	}
 	return nil
 }
+
+// HasLogin says whether a file has a login for a registry, without asking helpers.
+func HasLogin(path, registry string) bool {
+	f, err := readAuthFile(path)
+	if err != nil {
+		return false
+	}
+	for key := range f.Auths {
+		if normalKey(key) == normalKey(registry) {
+			return true
+		}
+	}
+	return false
+}

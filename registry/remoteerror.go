@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
@@ -52,6 +53,8 @@ func (r *Remote) explain(action string, err error) error {
 	switch {
 	case errors.As(err, &answer):
 		e.explainAnswer(r, answer)
+	case errors.Is(err, auth.ErrBasicCredentialNotFound):
+		e.explainAnswer(r, &errcode.ErrorResponse{StatusCode: http.StatusUnauthorized})
 	case errors.Is(err, errdef.ErrNotFound):
 		e.Why = "not found"
 	default:

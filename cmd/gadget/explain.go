@@ -27,11 +27,17 @@ func explain(err error) *fault {
 	f := &fault{code: exitFailure, err: err}
 	var compile *builder.CompileError
 	var platform *registry.PlatformError
+	var remote *registry.RemoteError
 	switch {
 	case errors.As(err, &compile):
 		return f.hint("nothing has been tagged; what clang says is above")
 	case errors.Is(err, builder.ErrNoHeaders):
 		return f
+	case errors.As(err, &remote):
+		f.hints = append(f.hints, remote.Hints...)
+		return f
+	case errors.Is(err, registry.ErrOffline):
+		return f.hint("--offline or GADGET_OFFLINE is set")
 	case errors.As(err, &platform):
 		f.code = exitHost
 		return f

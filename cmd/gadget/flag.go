@@ -17,7 +17,7 @@ import (
 type globalOptions struct {
 	color, logFormat choice
 	verbose          verbosity
-	quiet            bool
+	quiet, offline   bool
 	store            string
 }
 
@@ -31,6 +31,7 @@ func (g *globalOptions) addTo(root *cobra.Command) {
 	fs.Lookup("verbose").NoOptDefVal = "+1"
 	fs.BoolVarP(&g.quiet, "quiet", "q", false, "say only errors on stderr")
 	fs.StringVar(&g.store, "store", "", "`DIR` of the local image store (default /var/lib/gadget for root, else $XDG_DATA_HOME/gadget)")
+	fs.BoolVar(&g.offline, "offline", false, "ask no registry, whatever other flags say")
 	g.color.complete(root, "color")
 	g.logFormat.complete(root, "log-format")
 }

@@ -28,7 +28,7 @@ func (a *app) openGadget(ctx context.Context, name string) (*gadget, error) {
 	if isSource(name) {
 		image, err = a.build(ctx, name, &buildOptions{platforms: []string{hostPlatform()}})
 	} else {
-		image, err = a.localImage(ctx, name)
+		image, err = a.runnable(ctx, name)
 	}
 	if err != nil {
 		return nil, err

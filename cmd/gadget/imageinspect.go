@@ -11,11 +11,13 @@ import (
 
 	"github.com/gadget-bpf/gadget/cmd/gadget/view"
 	"github.com/gadget-bpf/gadget/registry"
+	"github.com/gadget-bpf/gadget/schemas"
 )
 
 type inspectOptions struct {
-	output   choice
-	platform string
+	output    choice
+	platform  string
+	transport transportOptions
 }
 
 func imageInspectCmd(a *app) *cobra.Command {
@@ -25,9 +27,15 @@ func imageInspectCmd(a *app) *cobra.Command {
 		Short: "Show what an image is, does, costs and gives, without running it",
 		Long: `Show everything that can be known of an image without running it: its platforms,
 the programs and where they attach, the maps and their memory, the parameters with
-their defaults, the data sources with their fields.`,
+their defaults, the data sources with their fields.
+
+An image that is not here is looked at in its registry, of which only manifests and
+metadata are fetched. oci:DIR and oci-archive:FILE are images in a directory or
+archive; registry:NAME is looked at in its registry also when it is here.`,
 		Example: `  gadget image inspect trace_exec
-  gadget image inspect mysnoop:v1 -o json | jq '.maps[] | {name, bytes}'`,
+  gadget image inspect mysnoop:v1 -o json | jq '.maps[] | {name, bytes}'
+  gadget image inspect ghcr.io/acme/mysnoop:v1
+  gadget image inspect oci-archive:mysnoop.tar`,
 		Args:              exactArgs("IMAGE"),
 		ValidArgsFunction: a.completeImages,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,12 +43,13 @@ their defaults, the data sources with their fields.`,
 		},
 	}
 	addOutput(cmd, &opts.output)
+	opts.transport.addTo(cmd)
 	cmd.Flags().StringVar(&opts.platform, "platform", "", "look at the programs for this `PLATFORM` (default this machine's, if the image has it)")
 	return cmd
 }
 
 func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name string, opts inspectOptions) error {
-	found, err := a.find(ctx, name)
+	found, remote, err := a.locate(ctx, name, &opts.transport)
 	if err != nil {
 		return err
 	}
@@ -64,8 +73,12 @@ func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name strin
 			hint("it has: %s", strings.Join(have, ", "))
 	}
 	_, arch, _ := strings.Cut(platform, "/")
-	image, err := registry.Load(ctx, found.source, found.desc, arch)
-	if err != nil {
+	var image *schemas.Image
+	if remote {
+		// Metadata tells much, and layers are what takes time.
+		image = &schemas.Image{Metadata: info.Metadata, Platforms: []schemas.Platform{{OS: "linux", Arch: arch}}}
+		a.log.Warn("only manifests and metadata were fetched: programs, hooks and maps are not shown; gadget pull " + found.name + " gets them")
+	} else if image, err = registry.Load(ctx, found.source, found.desc, arch); err != nil {
 		return err
 	}
 	p, err := a.planFor(name, image, arch)
@@ -73,7 +86,7 @@ func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name strin
 		return err
 	}
 	result := inspect(a, info, p, platform)
-	result.Name, result.BuiltIn = found.name, found.builtIn
+	result.Name, result.BuiltIn, result.Partial = found.name, found.builtIn, remote
 	return a.print(opts.output.String(), result, func(w io.Writer, t view.Terminal) error {
 		if err := result.write(w, t); err != nil {
 			return fmt.Errorf("write: %w", err)

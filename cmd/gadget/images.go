@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/gadget-bpf/gadget/registry"
-	"github.com/gadget-bpf/gadget/schemas"
 )
 
 // openStore opens the local store.
@@ -78,19 +76,6 @@ func (a *app) find(ctx context.Context, name string) (*foundImage, error) {
 	return nil, a.unknownImage(name, store, builtIn)
 }
 
-// localImage reads what this machine needs of an image.
-func (a *app) localImage(ctx context.Context, name string) (*schemas.Image, error) {
-	found, err := a.find(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	image, err := registry.Load(ctx, found.source, found.desc, runtime.GOARCH)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", found.name, err)
-	}
-	return image, nil
-}
-
 // shortName is the name as people write it: that of a reference without what goes
 // without saying.
 func shortName(name string) string {
@@ -107,7 +92,7 @@ func (a *app) unknownImage(name string, store *registry.Store, builtIn *registry
 	if ref, err := registry.ParseReference(name); err == nil {
 		full = ref.String()
 	}
-	f := &fault{code: exitFailure, err: fmt.Errorf("image %q not found", name)}
+	f := &fault{code: exitFailure, err: &missingImage{name}}
 	var names, own []string
 	if entries, err := store.Names(); err == nil {
 		for _, e := range entries {
@@ -129,7 +114,7 @@ func (a *app) unknownImage(name string, store *registry.Store, builtIn *registry
 		tried += "; this binary has no built-in gadgets (make build gives one that has)"
 	}
 	return f.hint("%s", tried).
-		hint("build it with gadget image build -t %s DIR; pulling from registries is not supported yet", name)
+		hint("build it with gadget image build -t %s DIR, or get it with gadget pull %s", name, name)
 }
 
 // parseReferences reads the names that an image shall get.

@@ -25,6 +25,9 @@ type inspection struct {
 	License     string            `json:"license,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Platforms   []platformView    `json:"platforms"`
+	// Partial is true when only manifests and metadata were read: what comes from
+	// the programs is not known then.
+	Partial bool `json:"partial,omitempty"`
 	// Platform is the one that the rest is about.
 	Platform          string        `json:"platform"`
 	FiltersContainers bool          `json:"filtersContainers"`

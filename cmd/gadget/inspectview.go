@@ -95,9 +95,11 @@ func (v *inspection) writeFacts(p *page) {
 	fact("home", v.Annotations[ocispec.AnnotationURL])
 	fact("docs", v.Annotations[ocispec.AnnotationDocumentation])
 	fact("source", v.Annotations[ocispec.AnnotationSource])
-	if v.FiltersContainers {
+	switch {
+	case v.Partial:
+	case v.FiltersContainers:
 		fact("filter", "in the kernel, by mount namespace")
-	} else {
+	default:
 		fact("filter", "none in the kernel: the gadget sees every process")
 	}
 	p.table(facts)

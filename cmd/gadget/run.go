@@ -22,13 +22,14 @@ type runOptions struct {
 	failOnLoss bool
 	verifier   choice
 	pull       choice
+	transport  transportOptions
 }
 
 func runCmd(a *app) *cobra.Command {
 	opts := &runOptions{
 		bufferSize: runner.DefaultBufferSize,
 		verifier:   oneOf("HOW", "short", "full"),
-		pull:       oneOf("WHEN", "missing", "always", "never"),
+		pull:       oneOf("WHEN", pullMissing, pullAlways, pullNever, pullNewer),
 	}
 	a.run = opts
 	cmd := &cobra.Command{
@@ -37,9 +38,10 @@ func runCmd(a *app) *cobra.Command {
 		GroupID: groupRun,
 		Long: `Load a gadget into the kernel, print its events until Ctrl-C, and take it out again.
 
-IMAGE is a local image, or a gadget that is built into this program. DIR is a
-directory with the source of a gadget, which is built for this machine and run
-without leaving an image.
+IMAGE is a local image, a gadget that is built into this program, or an image in a
+registry, which is pulled when it is not here. oci:DIR and oci-archive:FILE are
+images in a directory or archive. DIR is a directory with the source of a gadget,
+which is built for this machine and run without leaving an image.
 
 Only events of containers are shown, unless --host is given. The gadget's own
 flags come after IMAGE; gadget run IMAGE --help explains them and lists the fields
@@ -55,6 +57,10 @@ of its events.`,
 
   # only what a filter keeps
   gadget run trace_open -F 'proc.comm == "nginx" && error != ""'
+
+  # an image from a registry, and one from an archive
+  gadget run ghcr.io/acme/mysnoop:v1
+  gadget run oci-archive:mysnoop.tar
 
   # build and run the source in a directory
   gadget run ./mysnoop`,
@@ -73,7 +79,8 @@ of its events.`,
 	fs.Var(&opts.bufferSize, "buffer-size", "memory for events on their way from the kernel, for each data source")
 	fs.BoolVar(&opts.failOnLoss, "fail-on-loss", false, "exit with code 4 when events were lost")
 	fs.Var(&opts.verifier, "verifier-log", "what to print when the kernel refuses a program: short or full")
-	fs.Var(&opts.pull, "pull", "get the image from its registry: missing, always or never")
+	fs.Var(&opts.pull, "pull", "get the image from its registry: missing, always, never or newer")
+	opts.transport.addTo(cmd)
 	opts.verifier.complete(cmd, "verifier-log")
 	opts.pull.complete(cmd, "pull")
 	return cmd

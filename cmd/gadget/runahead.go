@@ -35,6 +35,9 @@ func extendRun(ctx context.Context, a *app, root *cobra.Command, args []string) 
 		addCompat(cmd.Flags())
 		return nil
 	}
+	if ahead.help || completing {
+		ahead.app.run.pull.value = pullNever // help needs no network
+	}
 	g, err := ahead.app.openGadget(ctx, ahead.image)
 	switch {
 	case err == nil:

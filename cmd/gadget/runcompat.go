@@ -22,7 +22,7 @@ var unsupported = []struct {
 	{[]string{"podname", "namespace", "selector", "all-namespaces"}, false, "this name; use --k8s-podname, --k8s-namespace or --k8s-selector"},
 	{[]string{"containerd-socketpath", "crio-socketpath", "podman-socketpath", "containerd-namespace", "runtime-protocol"}, false, "other runtimes than docker; their containers are shown by id"},
 	{[]string{"runtime-containerimage-digest", "runtime-containerimage-id"}, false, "choosing by image digest; use --image"},
-	{[]string{"authfile", "pull-secret", "insecure-registries"}, false, "registries; only local and built-in images are run"},
+	{[]string{"pull-secret", "insecure-registries"}, false, "this name; use --authfile, --plain-http or --insecure"},
 	{[]string{"public-keys", "notation-certificates", "notation-policy-document", "allowed-gadgets"}, false, "signatures and policies"},
 	{[]string{"oci-store-user"}, true, "the store of another user; use --store DIR"},
 	{[]string{"annotate"}, false, "changing annotations at run time"},
