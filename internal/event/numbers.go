@@ -167,14 +167,13 @@ func AppendAddr(dst []byte, a netip.Addr) []byte {
 	return a.AppendTo(dst)
 }
 
-// AppendEndpoint appends address:port, without brackets around IPv6 as in the
-// peer's output, and nothing for the zero Addr.
+// AppendEndpoint appends address:port, with brackets around IPv6 so that the port
+// can be told from the address, and nothing for the zero Addr.
 func AppendEndpoint(dst []byte, a netip.Addr, port uint16) []byte {
 	if !a.IsValid() {
 		return dst
 	}
-	dst = append(a.AppendTo(dst), ':')
-	return strconv.AppendUint(dst, uint64(port), 10)
+	return netip.AddrPortFrom(a, port).AppendTo(dst)
 }
 
 // AppendArgs appends an argument vector, NUL after each argument but perhaps the

@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/schemas"
 )
 
 // wellKnown are variables of the gadget headers that get a flag of their own
@@ -49,11 +50,16 @@ func (p *Plan) addParam(variable string) error {
 		param.Description = own.Description
 	}
 	param.Alias = own.Alias
+	// What gadget.yaml says, users read; the object's own value is for when it
+	// says nothing that makes sense.
 	param.Default = own.DefaultValue
-	// The object's own value wins over the file's: only it is what the program
-	// was written with.
-	if text, ok := param.decode(v); ok {
-		param.Default = text
+	if _, err := param.Encode(param.Default); param.Default != "" && err != nil {
+		p.Problems = append(p.Problems, schemas.Problem{Severity: schemas.Warning, Pos: own.Pos,
+			Message: fmt.Sprintf("default of parameter %s has no effect: %v", variable, err)})
+		param.Default = ""
+	}
+	if param.Default == "" {
+		param.Default, _ = param.decode(v)
 	}
 	if d, ok := p.Metadata.ParamDefaults[strings.ToLower("operator.oci.ebpf."+param.Key)]; ok {
 		param.Default = d

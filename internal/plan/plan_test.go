@@ -190,6 +190,25 @@ func TestBroken(t *testing.T) {
 	}
 }
 
+// TestDefaults checks where the default of a parameter comes from.
+func TestDefaults(t *testing.T) {
+	for yaml, want := range map[string]string{"": "-7", "12": "12", "many": "-7"} {
+		md := &schemas.Metadata{Params: schemas.Params{EBPF: map[string]schemas.Param{"level": {DefaultValue: yaml}}}}
+		p, err := plan.New(gadgettest.Object(t, everything), md)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, param := range p.Params {
+			if param.Variable == "level" && param.Default != want {
+				t.Errorf("default %q in gadget.yaml: %q, want %q", yaml, param.Default, want)
+			}
+		}
+		if complained := len(p.Problems) > 0; complained != (yaml == "many") {
+			t.Errorf("default %q in gadget.yaml: problems %v", yaml, p.Problems)
+		}
+	}
+}
+
 // TestNoMetadata plans an object alone, as images without gadget.yaml are run.
 func TestNoMetadata(t *testing.T) {
 	p, err := plan.New(gadgettest.Object(t, everything), nil)
