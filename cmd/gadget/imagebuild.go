@@ -164,7 +164,7 @@ func (a *app) build(ctx context.Context, dir string, opts *buildOptions) (*schem
 	if errors.As(err, &refused) {
 		printProblems(a.err, style, refused.Problems, opts.strict)
 		f := &fault{code: exitFailure, err: fmt.Errorf("%s is refused", dir)}
-		return nil, f
+		return nil, f.hint("nothing has been tagged")
 	}
 	if err != nil {
 		return nil, err
