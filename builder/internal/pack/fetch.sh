@@ -61,6 +61,7 @@ fetch() {
 			apt() {
 				apt-get -q -o Dir::State::lists="$work/lists" -o Dir::Cache="$work" \
 					-o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=- \
+					-o Dir::State::status=/dev/null -o APT::Update::Error-Mode=any \
 					-o APT::Sandbox::User=root -o APT::Architecture=$arch \
 					-o APT::Architectures::=$arch "$@"
 			}
