@@ -91,8 +91,20 @@ func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 		c.log.Debug("registry", "method", req.Method, "url", req.URL.Redacted(), "error", err)
 	default:
 		c.log.Debug("registry", "method", req.Method, "url", req.URL.Redacted(), "status", resp.StatusCode)
+		if isPage(resp) {
+			resp.Body.Close()
+			return nil, errPage
+		}
 	}
 	return resp, err
+}
+
+// errPage is for servers that are no registry.
+var errPage = errors.New("it answers with a web page instead of a manifest")
+
+func isPage(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusOK && strings.Contains(resp.Request.URL.Path, "/manifests/") &&
+		strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
 }
 
 func (c *Client) transport(host string) (http.RoundTripper, error) {

@@ -72,7 +72,7 @@ func (r *Remote) resolve(ctx context.Context, key string) (ocispec.Descriptor, e
 		return d, r.explain("find "+key, err)
 	}
 	if mediaType, _, _ := strings.Cut(d.MediaType, ";"); !isManifestType(mediaType) {
-		return d, fmt.Errorf("registry %s answered with %q instead of a manifest; is it a registry, or the login page of a proxy?", r.ref.Domain, mediaType)
+		return d, fmt.Errorf("registry %s answered with %q instead of a manifest", r.ref.Domain, mediaType)
 	}
 	return plain(d), nil
 }

@@ -55,6 +55,9 @@ func (r *Remote) explain(action string, err error) error {
 		e.explainAnswer(r, answer)
 	case errors.Is(err, auth.ErrBasicCredentialNotFound):
 		e.explainAnswer(r, &errcode.ErrorResponse{StatusCode: http.StatusUnauthorized})
+	case errors.Is(err, errPage):
+		e.Why = errPage.Error()
+		e.Hints = append(e.Hints, "is it a registry, and not the login page of a proxy?")
 	case errors.Is(err, errdef.ErrNotFound):
 		e.Why = "not found"
 	default:
