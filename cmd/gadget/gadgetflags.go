@@ -80,7 +80,7 @@ func addGadgetFlags(cmd *cobra.Command, g *gadget) {
 			f.NoOptDefVal = "true"
 		}
 		f.Annotations = map[string][]string{
-			annotationSection: {"Flags of " + g.name},
+			annotationSection: {sectionOwn + g.name},
 			annotationParam:   {p.Key},
 		}
 		g.flags[name] = v

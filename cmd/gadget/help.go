@@ -19,6 +19,8 @@ const annotationSection = "section"
 const (
 	sectionFlags  = "Flags"
 	sectionGlobal = "Global flags"
+	// sectionOwn is followed by the name of the gadget whose flags they are.
+	sectionOwn = "Flags of "
 )
 
 // inSection puts the flags of fs that names lists under a title of their own.
@@ -38,8 +40,9 @@ type flagSection struct {
 	flags *pflag.FlagSet
 }
 
-// flagSections sorts the visible flags of cmd into sections: those with a title of
-// their own first, in the order they were declared, the global ones last.
+// flagSections sorts the visible flags of cmd into sections: those of the gadget
+// first, then those with a title of their own in the order they were declared, the
+// global ones last.
 func flagSections(cmd *cobra.Command) []flagSection {
 	var sections []flagSection
 	add := func(title string, f *pflag.Flag) {
@@ -77,11 +80,13 @@ func flagSections(cmd *cobra.Command) []flagSection {
 }
 
 func sectionRank(title string) int {
-	switch title {
-	case sectionGlobal:
-		return 2
-	case sectionFlags:
+	switch {
+	case strings.HasPrefix(title, sectionOwn):
+		return -1
+	case title == sectionFlags:
 		return 1
+	case title == sectionGlobal:
+		return 2
 	}
 	return 0
 }
