@@ -101,6 +101,9 @@ func attachProgram(prog *plan.Program, loaded *ebpf.Program) (link.Link, error) 
 // attachKprobe attaches a program of one of the sections that share the type of
 // kprobes. Probes by pattern go through one link for all symbols.
 func attachKprobe(prog *plan.Program, loaded *ebpf.Program) (link.Link, error) {
+	if err := checkKprobes(); err != nil {
+		return nil, err
+	}
 	switch kind, _, _ := strings.Cut(prog.Section, "/"); kind {
 	case "kprobe":
 		return link.Kprobe(prog.Hook, loaded, nil)
@@ -130,8 +133,11 @@ func supported(prog *plan.Program, spec *ebpf.ProgramSpec) error {
 		return nil
 	}
 	return &AttachError{Program: prog.Name, Section: prog.Section, Hook: prog.Hook,
-		Err: fmt.Errorf("%w: section %q", ErrNotSupported, prog.Section)}
+		Err: fmt.Errorf("%w: section %q; there are %s", ErrNotSupported, prog.Section, supportedSections)}
 }
+
+// supportedSections is what attachProgram attaches, for messages.
+const supportedSections = "tracepoint, raw_tp, tp_btf, kprobe, kretprobe, kprobe.multi, ksyscall, fentry, fexit, lsm and iter"
 
 func attachable(spec *ebpf.ProgramSpec) bool {
 	switch spec.Type {
@@ -178,7 +184,8 @@ func (e *AttachError) Unwrap() error { return e.Err }
 // hookName names a hook in the words of its section: tracepoint syscalls/sys_enter_open.
 func hookName(section, hook string) string {
 	kind, _, _ := strings.Cut(section, "/")
-	names := map[string]string{"tp": "tracepoint", "raw_tp": "raw tracepoint", "raw_tracepoint": "raw tracepoint", "tp_btf": "BTF tracepoint"}
+	names := map[string]string{"tp": "tracepoint", "raw_tp": "raw tracepoint", "raw_tracepoint": "raw tracepoint", "tp_btf": "raw tracepoint",
+		"fentry": "function", "fexit": "function", "lsm": "LSM hook", "kprobe": "function", "kretprobe": "function"}
 	if n, ok := names[kind]; ok {
 		kind = n
 	}

@@ -105,6 +105,23 @@ var ensureTracefs = sync.OnceValue(func() error {
 	return nil
 })
 
+// checkKprobes finds kernels that load programs for kprobes and then have none:
+// they answer that the function does not exist.
+func checkKprobes() error {
+	if _, err := os.Stat("/sys/bus/event_source/devices/kprobe"); err == nil {
+		return nil
+	}
+	if err := ensureTracefs(); err != nil {
+		return err
+	}
+	for _, dir := range tracefsPaths {
+		if _, err := os.Stat(dir + "/kprobe_events"); err == nil {
+			return nil
+		}
+	}
+	return &HostError{Need: "kprobes", Hint: "use a kernel built with CONFIG_KPROBES=y, or a gadget with other hooks"}
+}
+
 // newEnv reads what formatting needs to know of the machine.
 func newEnv() *event.Env {
 	users, groups := &names{file: "/etc/passwd"}, &names{file: "/etc/group"}

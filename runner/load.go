@@ -3,6 +3,7 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/bits"
 	"os"
 	"runtime"
@@ -239,11 +240,28 @@ func loadError(err error, spec *ebpf.CollectionSpec) error {
 	if errors.As(err, &ve) && len(ve.Log) > 0 {
 		return newVerifierError(name, ve, err)
 	}
-	if prog := spec.Programs[name]; prog != nil && unavailable(err, prog) {
+	prog := spec.Programs[name]
+	if prog != nil && targetMissing(err, prog) {
+		return &AttachError{Program: name, Section: prog.SectionName, Hook: prog.AttachTo, Err: fs.ErrNotExist}
+	}
+	if prog != nil && unavailable(err, prog) {
+		if errors.Is(err, unix.EPERM) {
+			// The library guesses at memory limits, which it is not.
+			err = unix.EPERM
+		}
 		err = &HostError{Need: fmt.Sprintf("programs of section %q", prog.SectionName), Err: err,
 			Hint: "its kernel was built, or locked down, without them; a gadget may name alternatives for such programs in its gadget.yaml"}
 	}
 	return &LoadError{Program: name, Err: err}
+}
+
+// targetMissing reports whether the program is of a type that names its target
+// when it is loaded, and the kernel's types have no such target.
+func targetMissing(err error, prog *ebpf.ProgramSpec) bool {
+	if prog.Type != ebpf.Tracing && prog.Type != ebpf.LSM {
+		return false
+	}
+	return errors.Is(err, btf.ErrNotFound) || strings.Contains(err.Error(), prog.AttachTo+" not supported")
 }
 
 // unavailable reports whether the kernel refuses a program for its type or its

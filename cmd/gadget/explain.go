@@ -67,7 +67,8 @@ func explainHost(err error) *fault {
 	case errors.As(err, &attach) && errors.Is(err, fs.ErrNotExist):
 		return f.hint("the gadget was written for a kernel that has it; gadget image inspect shows all hooks of an image")
 	case errors.As(err, &attach) && errors.Is(err, runner.ErrNotSupported):
-		return f.hint("tracepoint, raw_tp and tp_btf programs are supported")
+		f.code = exitFailure
+		return f
 	case errors.As(err, &attach):
 		return f
 	}

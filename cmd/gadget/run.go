@@ -74,7 +74,7 @@ of its events.`,
 	fs.SetNormalizeFunc(aliasOf)
 	opts.show.addTo(cmd)
 	opts.containers.addTo(cmd)
-	fs.VarP(&opts.timeout, "timeout", "t", "stop after this time; a bare number is seconds")
+	fs.VarP(&opts.timeout, "timeout", "t", "stop this long after the gadget is attached; a bare number is seconds")
 	fs.Uint64Var(&opts.maxEvents, "max-events", 0, "stop after `N` events")
 	fs.Var(&opts.bufferSize, "buffer-size", "memory for events on their way from the kernel, for each data source")
 	fs.BoolVar(&opts.failOnLoss, "fail-on-loss", false, "exit with code 4 when events were lost")
@@ -111,11 +111,8 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 	if err != nil {
 		return err
 	}
-	if opts.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(opts.timeout))
-		defer cancel()
-	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	o := runner.Options{
 		Params:     g.flags.values(cmd),
 		BufferSize: int(opts.bufferSize),
@@ -126,7 +123,13 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		Encoder:    opts.show.encoder(a.term),
 		Filter:     opts.show.filter,
 		MaxEvents:  opts.maxEvents,
-		Ready:      func() { a.log.Info("ready") },
+		Ready: func() {
+			a.log.Info("ready")
+			// Loading does not count: a slow machine would show less.
+			if opts.timeout > 0 {
+				time.AfterFunc(time.Duration(opts.timeout), cancel)
+			}
+		},
 		Lost: func(source string, n, total uint64) {
 			a.log.Warn(fmt.Sprintf("lost %d events", n), "source", source, "total", total)
 		},

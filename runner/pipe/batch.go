@@ -30,7 +30,7 @@ type Schedule struct {
 type Batch struct {
 	*Source
 	// Table knows containers; nil when the rows have no mount namespace.
-	Table *container.Table
+	Table Owners
 	// Compare orders the rows; nil keeps the order in which they come.
 	Compare func(a, b *event.Record) int
 	// MaxRows of a batch, the first of them in order; 0 is no limit.
@@ -38,9 +38,11 @@ type Batch struct {
 
 	fetch Fetch
 	out   *Output
-	raw   []byte
-	rows  []event.Record
-	buf   []byte
+	// patience ends when a batch waits no longer for the names of containers.
+	patience time.Time
+	raw      []byte
+	rows     []event.Record
+	buf      []byte
 }
 
 // NewBatch makes the loop; nothing is read before Run.
@@ -102,6 +104,7 @@ func (b *Batch) once() error {
 		return fmt.Errorf("data source %s: read %d bytes, which is not a number of rows of %d bytes", b.Layout.Name, len(b.raw), size)
 	}
 	b.rows = b.rows[:0]
+	b.patience = time.Now().Add(holdTime)
 	for raw := range slices.Chunk(b.raw, max(size, 1)) {
 		b.row(raw)
 	}
@@ -119,11 +122,7 @@ func (b *Batch) once() error {
 func (b *Batch) row(raw []byte) {
 	rec := event.Record{Raw: raw}
 	if b.Table != nil {
-		mntns := b.Layout.MntNS.Uint(&rec)
-		c, verdict := b.Table.Judge(mntns, 0)
-		if verdict == container.Wait {
-			c, _ = b.Table.Lookup(mntns, 0)
-		}
+		c, verdict := b.judge(b.Layout.MntNS.Uint(&rec))
 		if verdict == container.Drop {
 			b.Filtered.Add(1)
 			return
@@ -135,6 +134,22 @@ func (b *Batch) row(raw []byte) {
 		return
 	}
 	b.rows = append(b.rows, rec)
+}
+
+// judge waits for the answer when the container is just being found out: what has
+// been read does not go away, and a table with half the names is of no use.
+func (b *Batch) judge(mntns uint64) (*event.Container, container.Verdict) {
+	for {
+		c, verdict := b.Table.Judge(mntns, 0)
+		if verdict != container.Wait {
+			return c, verdict
+		}
+		if time.Now().After(b.patience) {
+			c, _ = b.Table.Lookup(mntns, 0)
+			return c, container.Emit
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func (b *Batch) write() error {
