@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -48,7 +50,8 @@ func isManifestType(mediaType string) bool {
 // survey finds all that belongs to the image root: every platform or those that
 // are asked for, and what is attached to any of its manifests. It reads
 // manifests and nothing else.
-func survey(ctx context.Context, src Source, root ocispec.Descriptor, platforms []string) (*graph, error) {
+func survey(ctx context.Context, from Source, root ocispec.Descriptor, platforms []string) (*graph, error) {
+	src := &readOnce{Source: from}
 	data, err := readBlob(ctx, src, root, MaxManifest)
 	if err != nil {
 		return nil, err
@@ -71,7 +74,31 @@ func survey(ctx context.Context, src Source, root ocispec.Descriptor, platforms 
 	if err := g.add(ctx, src, top, 0); err != nil {
 		return nil, err
 	}
-	return g, g.attach(ctx, src)
+	return g, g.attach(ctx, from)
+}
+
+// readOnce is a Source that reads each manifest once.
+type readOnce struct {
+	Source
+	read sync.Map // by digest: []byte
+}
+
+// Fetch implements Source.
+func (s *readOnce) Fetch(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+	if !isManifestType(d.MediaType) {
+		return s.Source.Fetch(ctx, d)
+	}
+	data, known := s.read.Load(d.Digest)
+	if !known {
+		// The caller has seen to the size.
+		fetched, err := content.FetchAll(ctx, s.Source, d)
+		if err != nil {
+			return nil, err
+		}
+		s.read.Store(d.Digest, fetched)
+		data = fetched
+	}
+	return blob{d, data.([]byte)}.open()
 }
 
 // narrow returns an index with the manifests of some platforms, which is another

@@ -98,14 +98,13 @@ func (r *Remote) Fetch(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser
 	if err != nil {
 		return nil, err
 	}
-	return &resumedReader{ctx: ctx, body: body, size: d.Size, fetch: fetch, explain: func(err error) error {
+	return &resumedReader{body: body, size: d.Size, fetch: fetch, explain: func(err error) error {
 		return r.explain("get blob "+short(d.Digest), err)
 	}}, nil
 }
 
 // resumedReader reads a blob, over several connections when they break.
 type resumedReader struct {
-	ctx     context.Context
 	body    io.ReadCloser
 	at      int64
 	size    int64
@@ -124,7 +123,7 @@ func (r *resumedReader) Read(p []byte) (int, error) {
 		}
 		return n, err
 	}
-	if r.broken++; r.broken > 3 || r.ctx.Err() != nil {
+	if r.broken++; r.broken > 3 || errors.Is(err, context.Canceled) {
 		return 0, r.explain(err)
 	}
 	if err := r.resume(); err != nil {

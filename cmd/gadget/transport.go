@@ -41,8 +41,10 @@ func (a *app) credentialFiles(o *transportOptions) []string {
 }
 
 func (a *app) clientOptions(o *transportOptions) registry.ClientOptions {
+	// Nothing is dialled for a run that may not pull, whoever would ask for it.
+	never := o == &a.run.transport && a.run.pull.String() == pullNever
 	return registry.ClientOptions{
-		Credentials: a.credentials(o), Offline: a.global.offline, PlainHTTP: o.plainHTTP.value,
+		Credentials: a.credentials(o), Offline: a.global.offline || never, PlainHTTP: o.plainHTTP.value,
 		Insecure: o.insecure, CAFile: o.caFile, UserAgent: "gadget/" + version, Log: a.log,
 	}
 }
