@@ -234,14 +234,15 @@ func (c *checker) unknown(name string, pos Span) {
 		}
 	}
 	message := fmt.Sprintf("unknown field %q", name)
-	if hint := schemas.DidYouMean(name, names); hint != "" {
+	hint := schemas.DidYouMean(name, names)
+	if hint != "" {
 		message += ": " + hint
 	} else if len(members) > 0 {
 		message = fmt.Sprintf("%q has no value of its own; its members are %s", name, strings.Join(members, ", "))
 	} else {
 		message += "; text goes into quotes, and gadget run IMAGE --help lists the fields"
 	}
-	panic(&Error{Source: c.source, Pos: pos, Message: message, Unknown: name})
+	panic(&Error{Source: c.source, Pos: pos, Message: message, Unknown: name, near: hint != ""})
 }
 
 func typeOf(f *event.Field) Type {

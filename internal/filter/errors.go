@@ -20,6 +20,8 @@ type Error struct {
 	// has nothing of that form.
 	Also string
 
+	// near is true when a field has a name close to Unknown.
+	near bool
 	// syntax is true when the source has no structure that names could be looked up in.
 	syntax bool
 }

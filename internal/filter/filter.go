@@ -18,7 +18,12 @@
 // "1ms" works as it reads.
 package filter
 
-import "github.com/gadget-bpf/gadget/internal/event"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gadget-bpf/gadget/internal/event"
+)
 
 // Func says whether a record passes. It allocates nothing, and it belongs to one
 // goroutine, as it keeps buffers.
@@ -36,7 +41,8 @@ func Compile(source string, l *event.Layout, env *event.Env) (Func, error) {
 }
 
 // Parse checks a filter. A source that is no expression, or one with a name that
-// is no field, is taken in the form of [ParsePeer] when it fits that.
+// is no field nor close to one, is taken in the form of [ParsePeer] when it fits
+// that.
 func Parse(source string, l *event.Layout) (*Node, error) {
 	n, err := parseExpression(source, l)
 	if err == nil {
@@ -48,6 +54,9 @@ func Parse(source string, l *event.Layout) (*Node, error) {
 	n, peerErr := parsePeer(source, l)
 	asPeer := "nor can it be read as FIELD OP VALUE[,…]: "
 	switch {
+	case peerErr == nil && misspelt(source, err):
+		err.Also = fmt.Sprintf("for that text, write it in quotes: %q", err.Unknown)
+		return nil, err
 	case peerErr == nil:
 		return n, nil
 	case peerErr.syntax && err.syntax:
@@ -62,4 +71,11 @@ func Parse(source string, l *event.Layout) (*Node, error) {
 	}
 	err.Also = asPeer + peerErr.Message
 	return nil, err
+}
+
+// misspelt reports whether an unknown name, which could be the text of FIELD OP
+// VALUE, is rather a field with a typing error: it is close to one, and the
+// spacing is that of an expression.
+func misspelt(source string, err *Error) bool {
+	return err.Unknown != "" && err.near && strings.Contains(source, " "+err.Unknown)
 }

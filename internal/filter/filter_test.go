@@ -158,6 +158,11 @@ unknown field "proc.cmm": did you mean "proc.comm"?
 unknown field "comm": did you mean "proc.comm"?
   ok && comm == "bash"
         ^^^^`},
+		{`fname == fnam`, `
+unknown field "fnam": did you mean "fname"?
+  fname == fnam
+           ^^^^
+for that text, write it in quotes: "fnam"`},
 		{`zzz == 1`, `
 unknown field "zzz"; text goes into quotes, and gadget run IMAGE --help lists the fields
   zzz == 1
