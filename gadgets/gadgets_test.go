@@ -65,16 +65,23 @@ func TestGadgetsLoad(t *testing.T) {
 		dir := filepath.Dir(program)
 		for _, clang := range clangs() {
 			t.Run(dir+"/"+filepath.Base(filepath.Dir(filepath.Dir(clang))), func(t *testing.T) {
-				img, _ := buildGadget(t, dir, clang)
+				img, md := buildGadget(t, dir, clang)
 				object := img.Platform("amd64").Layer(schemas.MediaTypeProgram).Data
 				spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
 				if err != nil {
 					t.Fatal(err)
 				}
-				switches := []string{plan.FilterSwitch}
-				for name := range spec.Variables {
-					if _, param := map[string]bool{"failed": true, "paths": true, "ignore_failed": true}[name]; param {
-						switches = append(switches, name)
+				p, err := plan.New(object, md)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var switches []string
+				if spec.Variables[plan.FilterSwitch] != nil {
+					switches = append(switches, plan.FilterSwitch)
+				}
+				for _, param := range p.Params {
+					if param.Type == "bool" {
+						switches = append(switches, param.Variable)
 					}
 				}
 				for bits := range 1 << len(switches) {
