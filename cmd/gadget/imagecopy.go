@@ -88,6 +88,9 @@ func (a *app) copyFrom(ctx context.Context, p place, m *move, opts *moveOptions)
 		}
 	case inStore:
 		found, err = a.find(ctx, p.name)
+		if err == nil && !isNameOf(ctx, found, ref) {
+			ref = registry.Reference{} // found by its digest
+		}
 	default:
 		if wrong != nil {
 			return ref, &fault{code: exitUsage, err: wrong}
