@@ -41,6 +41,7 @@
 #define GADGET_SYSCALL_ARG1(regs) __GADGET_REGISTER(regs, si)
 #define GADGET_SYSCALL_ARG2(regs) __GADGET_REGISTER(regs, dx)
 #define GADGET_SYSCALL_ARG3(regs) __GADGET_REGISTER(regs, r10)
+#define GADGET_SYSCALL_ARG4(regs) __GADGET_REGISTER(regs, r8)
 
 /* TS_COMPAT: a call by the 32-bit entry, with other numbers and registers. */
 #define __GADGET_COMPAT_FIELD thread_info.status
@@ -53,6 +54,13 @@
 #define GADGET_NR_openat2 437
 #define GADGET_NR_execve 59
 #define GADGET_NR_execveat 322
+#define GADGET_NR_kill 62
+#define GADGET_NR_tkill 200
+#define GADGET_NR_tgkill 234
+#define GADGET_NR_rt_sigqueueinfo 129
+#define GADGET_NR_rt_tgsigqueueinfo 297
+#define GADGET_NR_mount 165
+#define GADGET_NR_umount2 166
 
 #elif defined(__TARGET_ARCH_arm64)
 
@@ -62,6 +70,7 @@
 #define GADGET_SYSCALL_ARG1(regs) __GADGET_REGISTER(regs, regs[1])
 #define GADGET_SYSCALL_ARG2(regs) __GADGET_REGISTER(regs, regs[2])
 #define GADGET_SYSCALL_ARG3(regs) __GADGET_REGISTER(regs, regs[3])
+#define GADGET_SYSCALL_ARG4(regs) __GADGET_REGISTER(regs, regs[4])
 
 /* TIF_32BIT: a task of 32 bits. */
 #define __GADGET_COMPAT_FIELD thread_info.flags
@@ -73,6 +82,13 @@
 #define GADGET_NR_openat2 437
 #define GADGET_NR_execve 221
 #define GADGET_NR_execveat 281
+#define GADGET_NR_kill 129
+#define GADGET_NR_tkill 130
+#define GADGET_NR_tgkill 131
+#define GADGET_NR_rt_sigqueueinfo 138
+#define GADGET_NR_rt_tgsigqueueinfo 240
+#define GADGET_NR_mount 40
+#define GADGET_NR_umount2 39
 
 #else
 #error "gadget/syscall.h knows x86 and arm64"
