@@ -105,7 +105,11 @@ func (s *settings) apply(cmd *cobra.Command) error {
 			return
 		}
 		for _, v := range s.lookUp(settingKey(cmd, f), f) {
-			if err := cmd.Flags().Set(f.Name, v.text); err != nil {
+			err := cmd.Flags().Set(f.Name, v.text)
+			if err != nil && v.origin == envFormat {
+				continue
+			}
+			if err != nil {
 				var invalid *pflag.InvalidValueError
 				if errors.As(err, &invalid) {
 					err = errors.New(valueMistake(f, v.text, invalid.Unwrap()))
@@ -121,10 +125,15 @@ func (s *settings) apply(cmd *cobra.Command) error {
 // setting is one value that nobody typed, and where it comes from.
 type setting struct{ text, origin string }
 
+// envFormat is the variable that means the format of the output in every verb that
+// has one. Verbs have different formats: where there is none of that name, their
+// own default counts.
+const envFormat = "GADGET_OUTPUT"
+
 // lookUp finds the values for the flag f, whose key in files is key; none when
 // nobody set it. Only a list in a file has more than one.
 func (s *settings) lookUp(key string, f *pflag.Flag) []setting {
-	if v, ok := s.env(envName(f)); ok && v != "" {
+	if v, ok := s.env(envName(f)); ok && v != "" && (envName(f) != envFormat || f.Value.Type() == "FORMAT") {
 		return []setting{{v, envName(f)}}
 	}
 	for _, file := range s.files {
@@ -210,7 +219,7 @@ may be given several times takes a list:
   color: never
   run:
     buffer-size: 16MiB
-    container: [web, db]
+    containername: [web, db]
   image.list:
     output: json
 
