@@ -3,9 +3,12 @@ package gadgets_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -111,5 +114,79 @@ func TestSnapshotProcess(t *testing.T) {
 	}
 	if rows := where(threads, map[string]any{"tid": me}); len(rows) != 1 {
 		t.Errorf("the first thread has %d rows", len(rows))
+	}
+}
+
+// The rows of this process are those of /proc/self/fd, and have what was opened.
+func TestSnapshotFile(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	want := map[float64]map[string]any{}
+	add := func(fd int, err error, kind, flags string) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[float64(fd)] = map[string]any{"path": path, "type": kind, "flags": flags}
+	}
+	long := filepath.Join(dir, strings.Repeat("n", 255))
+	fd, err := unix.Open(long, unix.O_CREAT|unix.O_RDWR|unix.O_APPEND, 0o600)
+	add(fd, err, "regular_file", "O_RDWR|O_APPEND")
+	fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	add(fd, err, "directory", "O_RDONLY|O_DIRECTORY")
+	fd, err = unix.Open("/dev/null", unix.O_WRONLY, 0)
+	add(fd, err, "character_device", "O_WRONLY")
+	fd, err = unix.Eventfd(0, unix.EFD_NONBLOCK)
+	add(fd, err, "anonymous", "O_RDWR|O_NONBLOCK")
+	pipe := make([]int, 2)
+	err = unix.Pipe(pipe)
+	add(pipe[0], err, "fifo", "O_RDONLY")
+	add(pipe[1], err, "fifo", "O_WRONLY")
+	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	add(fd, err, "socket", "O_RDWR|O_NONBLOCK")
+
+	const sockets, fifos = 1 << 12, 1 << 1
+	pid := fmt.Sprint(os.Getpid())
+	tests := []struct {
+		name   string
+		params map[string]string
+		want   func(row map[string]any) map[string]any
+	}{
+		{"all", map[string]string{"pid": pid}, func(row map[string]any) map[string]any { return row }},
+		{"types", map[string]string{"pid": pid, "type-mask": fmt.Sprint(sockets + fifos)}, func(row map[string]any) map[string]any {
+			if row["type"] != "socket" && row["type"] != "fifo" {
+				return nil
+			}
+			return row
+		}},
+		{"without paths", map[string]string{"paths": "false"}, func(row map[string]any) map[string]any {
+			return map[string]any{"path": "", "type": row["type"], "flags": row["flags"]}
+		}},
+		{"another process", map[string]string{"pid": "2"}, func(map[string]any) map[string]any { return nil }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rows := snapshot(t, "snapshot_file", tt.params)
+			for fd, row := range want {
+				var expected []map[string]any
+				if r := tt.want(row); r != nil {
+					expected = append(expected, r)
+				}
+				var got []map[string]any
+				for _, row := range where(rows, map[string]any{"pid": float64(os.Getpid()), "fd": fd}) {
+					// O_LARGEFILE is what the C library of a 64-bit machine leaves out.
+					row["flags"] = strings.Replace(row["flags"].(string), "|O_LARGEFILE", "", 1)
+					got = append(got, pick(row, "path", "type", "flags"))
+				}
+				if diff := cmp.Diff(expected, got); diff != "" {
+					t.Errorf("descriptor %v: -want +got:\n%s", fd, diff)
+				}
+			}
+		})
 	}
 }
