@@ -85,7 +85,7 @@ PREFIX      ?= /usr/local
 DESTDIR     ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 CLANGFORMAT := clang-format-19
-CSOURCES    = $(shell find gadgets runner builder internal -name '*.bpf.c' -o -path "*gadgets/include/gadget/*.h" | grep -v -e '/build/')
+CSOURCES    = $(shell find gadgets runner builder internal cmd -name '*.bpf.c' -o -path "*gadgets/include/gadget/*.h" | grep -v -e '/build/')
 TIMEOUT     ?= 20m
 
 ##@ Use it

@@ -43,8 +43,6 @@ func explain(err error) *fault {
 		return f
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return f.hint("the disk is full: free some space and try again")
-	case errors.Is(err, fs.ErrPermission):
-		return f.hint("user %d may not do that", os.Getuid())
 	}
 	return f
 }
@@ -58,7 +56,7 @@ func explainHost(err error) *fault {
 	switch {
 	case errors.As(err, &permission):
 		if os.Getuid() != 0 {
-			f.hint("run it as root: sudo %s", strings.Join(os.Args, " "))
+			f.hint("run it as root: sudo %s", shellLine(os.Args))
 		}
 		caps := strings.ToLower(strings.Join(permission.Missing, ","))
 		return f.hint("or give the program what it lacks: sudo setcap %s+ep $(command -v gadget)", caps)
@@ -73,6 +71,18 @@ func explainHost(err error) *fault {
 		return f
 	}
 	return nil
+}
+
+// shellLine is a command line that a shell reads as these words.
+func shellLine(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		plain := w != "" && strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-") == ""
+		if quoted[i] = w; !plain {
+			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
 }
 
 // verifierFault tells why the kernel refused a program, in short, and where all of
