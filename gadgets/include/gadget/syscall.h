@@ -61,6 +61,10 @@
 #define GADGET_NR_rt_tgsigqueueinfo 297
 #define GADGET_NR_mount 165
 #define GADGET_NR_umount2 166
+#define GADGET_NR_open_tree 428
+#define GADGET_NR_move_mount 429
+#define GADGET_NR_fsopen 430
+#define GADGET_NR_fsconfig 431
 
 #elif defined(__TARGET_ARCH_arm64)
 
@@ -89,6 +93,10 @@
 #define GADGET_NR_rt_tgsigqueueinfo 240
 #define GADGET_NR_mount 40
 #define GADGET_NR_umount2 39
+#define GADGET_NR_open_tree 428
+#define GADGET_NR_move_mount 429
+#define GADGET_NR_fsopen 430
+#define GADGET_NR_fsconfig 431
 
 #else
 #error "gadget/syscall.h knows x86 and arm64"
