@@ -344,7 +344,8 @@ func testHostNamespaces(t *testing.T, d *testengine.Docker) {
 
 // Events of a container keep its name when its number belongs to another one.
 func testReusedNumbers(t *testing.T, d *testengine.Docker) {
-	w := startWatcher(t, Options{}, true)
+	// A slow machine needs longer for all of them than gone ones are usually remembered.
+	w := startWatcher(t, Options{TTL: time.Minute}, true)
 	execs := startExecs(t, w.opts.FilterMap)
 	const containers = 12
 	for i := range containers {
