@@ -85,11 +85,11 @@ func readBuildFile(dir, asked string) (schemas.Build, error) {
 	if err != nil {
 		return schemas.Build{}, fmt.Errorf("read build file: %w", err)
 	}
-	build, problems, err := schemas.ParseBuild(file, text)
+	build, _, err := schemas.ParseBuild(file, text)
 	if err != nil {
 		return schemas.Build{}, err
 	}
-	return build, refuse(problems, false)
+	return build, refuse(schemas.Validate(schemas.BuildSchema, file, text), false)
 }
 
 // pick returns the path of one part. flag is what the command line says; name is
@@ -148,8 +148,11 @@ func (s Source) metadata() (text []byte, md *schemas.Metadata, problems []schema
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("read metadata: %w", err)
 	}
-	md, problems, err = schemas.ParseMetadata(s.Metadata, text)
-	return text, md, problems, err
+	if md, _, err = schemas.ParseMetadata(s.Metadata, text); err != nil {
+		return nil, nil, nil, err
+	}
+	// The parser's findings are among those of the schema.
+	return text, md, schemas.Validate(schemas.GadgetSchema, s.Metadata, text), nil
 }
 
 // maxWASM bounds a module, in bytes: those of real gadgets have a few million.
