@@ -110,8 +110,8 @@ func setParams(p *plan.Plan, spec *ebpf.CollectionSpec, values map[string]string
 		if !given {
 			text = param.Default
 		}
-		// The default of a string is what the object holds.
-		if !given && param.Type == "string" && text == "" {
+		// Some defaults have no text that stands for them: the object has the bytes.
+		if !given && (text == "" || param.Type == "ip" && text == plan.NoAddress) {
 			continue
 		}
 		raw, err := param.Encode(text)

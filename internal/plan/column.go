@@ -129,36 +129,59 @@ var enrichment = []struct {
 	order    int
 	template string
 	hidden   bool
+	about    string
 }{
-	{"k8s.node", event.K8sNode, -31, "node", true},
-	{"k8s.namespace", event.K8sNamespace, -30, "namespace", true},
-	{"k8s.podName", event.K8sPodName, -29, "pod", true},
-	{"k8s.containerName", event.K8sContainerName, -28, "container", true},
-	{"k8s.hostnetwork", event.K8sHostNetwork, -27, "", true},
-	{"k8s.podLabels", event.K8sPodLabels, -26, "", true},
-	{"k8s.owner.kind", event.K8sOwnerKind, 0, "", true},
-	{"k8s.owner.name", event.K8sOwnerName, 0, "", true},
-	{"runtime.containerName", event.RuntimeContainerName, -27, "container", false},
-	{"runtime.runtimeName", event.RuntimeName, -26, "", true},
-	{"runtime.containerId", event.RuntimeContainerID, -25, "", true},
-	{"runtime.containerPid", event.RuntimeContainerPID, -24, "containerPid", true},
-	{"runtime.containerImageName", event.RuntimeImageName, -23, "containerImageName", true},
-	{"runtime.containerImageDigest", event.RuntimeImageDigest, -22, "containerImageDigest", true},
-	{"runtime.containerStartedAt", event.RuntimeStartedAt, -21, "containerStartedAt", true},
+	{"k8s.node", event.K8sNode, -31, "node", true,
+		"Node of the Kubernetes cluster"},
+	{"k8s.namespace", event.K8sNamespace, -30, "namespace", true,
+		"Kubernetes namespace of the pod"},
+	{"k8s.podName", event.K8sPodName, -29, "pod", true,
+		"Name of the pod"},
+	{"k8s.containerName", event.K8sContainerName, -28, "container", true,
+		"Name of the container in its pod"},
+	{"k8s.hostnetwork", event.K8sHostNetwork, -27, "", true,
+		"Whether the pod uses the network of the host"},
+	{"k8s.podLabels", event.K8sPodLabels, -26, "", true,
+		"Labels of the pod: key=value,…"},
+	{"k8s.owner.kind", event.K8sOwnerKind, 0, "", true,
+		"Kind of what the pod belongs to, such as Deployment"},
+	{"k8s.owner.name", event.K8sOwnerName, 0, "", true,
+		"Name of what the pod belongs to"},
+	{"runtime.containerName", event.RuntimeContainerName, -27, "container", false,
+		"Name of the container, empty for the host"},
+	{"runtime.runtimeName", event.RuntimeName, -26, "", true,
+		"Runtime that made the container, such as docker"},
+	{"runtime.containerId", event.RuntimeContainerID, -25, "", true,
+		"Full id of the container"},
+	{"runtime.containerPid", event.RuntimeContainerPID, -24, "containerPid", true,
+		"Process id of the container's first process, as the host sees it"},
+	{"runtime.containerImageName", event.RuntimeImageName, -23, "containerImageName", true,
+		"Image of the container"},
+	{"runtime.containerImageDigest", event.RuntimeImageDigest, -22, "containerImageDigest", true,
+		"Digest of the container's image"},
+	{"runtime.containerStartedAt", event.RuntimeStartedAt, -21, "containerStartedAt", true,
+		"Start of the container, nanoseconds since 1970"},
 }
 
 // enrich adds the fields that say whose an event is.
 func (b *layoutBuilder) enrich() {
 	for _, e := range enrichment {
 		f := event.Field{Name: e.name, Kind: event.FromContainer, Attr: e.attr, Order: e.order}
-		if e.name == "k8s.podName" || strings.HasPrefix(e.name, "k8s.") {
+		if strings.HasPrefix(e.name, "k8s.") {
 			f.Tags = []string{"kubernetes"}
 		}
 		if e.attr == event.RuntimeContainerName {
 			f.Column.Title = "container"
 		}
 		f.Hidden = e.hidden
-		if i := b.add(f, e.template); i >= 0 && e.hidden && b.annotation(e.name, "columns.hidden") == "" {
+		i := b.add(f, e.template)
+		if i < 0 {
+			continue
+		}
+		if b.annotation(e.name, "description") == "" {
+			b.layout.Fields[i].Description = e.about
+		}
+		if e.hidden && b.annotation(e.name, "columns.hidden") == "" {
 			b.layout.Fields[i].Hidden = true
 		}
 	}

@@ -28,6 +28,9 @@ var wellKnown = map[string]struct{ typedef, key, description string }{
 	"collect_otel_stack": {"_Bool", "collect-otel-stack", "Collect user stacks by the OpenTelemetry profiler"},
 }
 
+// NoAddress is the default of an IP parameter that the object leaves empty.
+const NoAddress = "0.0.0.0"
+
 // addParam plans the parameter that GADGET_PARAM(variable) declares.
 func (p *Plan) addParam(variable string) error {
 	v := p.Spec.Variables[variable]
@@ -109,7 +112,7 @@ func (p *Param) setType(typ btf.Type, names []string) error {
 func (p *Param) decode(v *ebpf.VariableSpec) (string, bool) {
 	raw := make([]byte, 8)
 	if len(v.Value) > 8 {
-		return map[string]string{"ip": "0.0.0.0"}[p.Type], p.Type == "ip"
+		return map[string]string{"ip": NoAddress}[p.Type], p.Type == "ip"
 	}
 	copy(raw, v.Value)
 	u := binary.NativeEndian.Uint64(raw)
