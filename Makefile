@@ -134,7 +134,7 @@ docs: ## Write docs/cli anew from the commands
 test: ## Everything that runs on this machine; as root also with the kernel and containers
 	.ci/packages test
 	$(MAKE) --no-print-directory build
-	$(GO) test -timeout $(TIMEOUT) ./...
+	$(GO) test -timeout $(TIMEOUT) $(TESTFLAGS) ./...
 
 .PHONY: test-full
 test-full: test test-kernels ## test, then the kernels, the race detector, every fuzz target for a minute
