@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -117,7 +118,7 @@ func (c *Credentials) findIn(ctx context.Context, path string, f *authFile, ref 
 				return found, err
 			}
 		}
-		for _, key := range sortedKeys(f.Auths) {
+		for _, key := range slices.Sorted(maps.Keys(f.Auths)) {
 			if normalKey(key) != want {
 				continue
 			}
@@ -242,15 +243,6 @@ func (e authEntry) credential() (auth.Credential, error) {
 		c.Username, c.Password = "", ""
 	}
 	return c, nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // usedCredential remembers which credential was sent.

@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/bits"
 	"os"
 	"runtime"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -120,7 +121,7 @@ func setParams(p *plan.Plan, spec *ebpf.CollectionSpec, values map[string]string
 		}
 		copy(spec.Variables[param.Variable].Value, raw)
 	}
-	for _, key := range sortedKeys(values) {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if !known[key] {
 			return fmt.Errorf("the gadget has no parameter %q", key)
 		}
@@ -205,15 +206,6 @@ func newLoaded(coll *ebpf.Collection, sources []*plan.Source, counted map[int]bo
 	return l
 }
 
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
-}
-
 // LoadError says which program the kernel did not take, for a reason other than
 // its verifier's.
 type LoadError struct {
@@ -230,7 +222,7 @@ func (e *LoadError) Unwrap() error { return e.Err }
 // loadError turns what the kernel said into something to act on.
 func loadError(err error, spec *ebpf.CollectionSpec) error {
 	name := ""
-	for _, n := range sortedPrograms(spec) {
+	for _, n := range slices.Sorted(maps.Keys(spec.Programs)) {
 		// cilium/ebpf names the program only in the text of its error.
 		if strings.Contains(err.Error(), "program "+n+":") {
 			name = n
@@ -293,13 +285,4 @@ func blame(err error) string {
 		return load.Program
 	}
 	return ""
-}
-
-func sortedPrograms(spec *ebpf.CollectionSpec) []string {
-	names := make([]string, 0, len(spec.Programs))
-	for n := range spec.Programs {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
 }

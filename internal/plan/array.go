@@ -2,6 +2,9 @@ package plan
 
 import (
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +38,7 @@ func (p *Plan) addIterator(decl string) error {
 		spec, ok := p.Spec.Programs[prog]
 		if !ok {
 			return fmt.Errorf("GADGET_ITER %s: no program %q in the object%s", name, prog,
-				suggest(prog, keys(p.Spec.Programs)))
+				suggest(prog, maps.Keys(p.Spec.Programs)))
 		}
 		if spec.Type != ebpf.Tracing || spec.AttachType != ebpf.AttachTraceIter {
 			return fmt.Errorf("GADGET_ITER %s: program %q is SEC(%q); it must be SEC(\"iter/...\")", name, prog, spec.SectionName)
@@ -75,7 +78,7 @@ func (p *Plan) addMapIterator(decl string) error {
 	m, ok := p.Spec.Maps[mapName]
 	if !ok {
 		return fmt.Errorf("GADGET_MAPITER %s: no map %q in the object%s", name, mapName,
-			suggest(mapName, keys(p.Spec.Maps)))
+			suggest(mapName, maps.Keys(p.Spec.Maps)))
 	}
 	if m.Type != ebpf.Hash {
 		return fmt.Errorf("GADGET_MAPITER %s: map %q is %s; only a hash can be read and emptied at once", name, mapName, m.Type)
@@ -90,7 +93,7 @@ func (p *Plan) addMapIterator(decl string) error {
 		return fmt.Errorf("GADGET_MAPITER %s: %w", name, err)
 	}
 	layout.Array = true
-	s := &Source{Name: name, Kind: MapIterator, Layout: layout, Map: mapName, Struct: value.Name, KeySize: int(m.KeySize)}
+	s := &Source{Name: name, Kind: MapIterator, Layout: layout, Map: mapName, Struct: value.Name}
 	if s.Interval, err = duration(perSource(p.Metadata.ParamDefaults[mapFetchInterval], name), defaultMapInterval); err != nil {
 		return fmt.Errorf("paramDefaults: %s: %w", mapFetchInterval, err)
 	}
@@ -142,17 +145,9 @@ func count(text string, fallback uint64) (uint64, error) {
 }
 
 // suggest is the end of a message about an unknown name.
-func suggest(name string, known []string) string {
-	if hint := schemas.DidYouMean(name, known); hint != "" {
+func suggest(name string, known iter.Seq[string]) string {
+	if hint := schemas.DidYouMean(name, slices.Collect(known)); hint != "" {
 		return "; " + hint
 	}
 	return ""
-}
-
-func keys[V any](m map[string]V) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	return out
 }

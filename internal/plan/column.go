@@ -181,8 +181,5 @@ func (b *layoutBuilder) enrich() {
 		if b.annotation(e.name, "description") == "" {
 			b.layout.Fields[i].Description = e.about
 		}
-		if e.hidden && b.annotation(e.name, "columns.hidden") == "" {
-			b.layout.Fields[i].Hidden = true
-		}
 	}
 }

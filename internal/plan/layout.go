@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
@@ -202,7 +203,7 @@ func (b *layoutBuilder) array(f event.Field, member string, names []string, arr 
 	names = append(names, elemNames...)
 	f.Kind, f.Size, f.Count = kind, size*int(arr.Nelems), int(arr.Nelems)
 	f.Order, f.Type, f.Tags = len(b.layout.Fields), elemNames[0], tags(names, member)
-	if contains(elemNames, "char") && size == 1 {
+	if slices.Contains(elemNames, "char") && size == 1 {
 		f.Kind, f.Count = event.CString, 0
 	}
 	b.add(f, autoTemplate(elemNames))
@@ -246,15 +247,6 @@ func tags(names []string, member string) []string {
 		out = append(out, "type:"+n)
 	}
 	return append(out, "name:"+member, "src:ebpf")
-}
-
-func contains(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
 }
 
 // rest adds the field for what follows the struct in a sample (compat-spec

@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"sort"
 	"strings"
 
@@ -31,8 +32,6 @@ const (
 	FilterMap = "gadget_mntns_filter_map"
 	// FilterSwitch is the variable that turns the filter on.
 	FilterSwitch = "gadget_filter_by_mntns"
-	// Disabled is the attach target that switches a program off.
-	Disabled = "gadget_program_disabled"
 
 	lostSuffix       = "_lost_samples"
 	maxEntriesSuffix = "_max_entries"
@@ -133,7 +132,7 @@ func (p *Plan) addTracer(decl string) error {
 	}
 	m, ok := p.Spec.Maps[mapName]
 	if !ok {
-		return fmt.Errorf("GADGET_TRACER %s: no map %q in the object%s", name, mapName, suggest(mapName, keys(p.Spec.Maps)))
+		return fmt.Errorf("GADGET_TRACER %s: no map %q in the object%s", name, mapName, suggest(mapName, maps.Keys(p.Spec.Maps)))
 	}
 	if m.Type != ebpf.RingBuf && m.Type != ebpf.PerfEventArray {
 		return fmt.Errorf("GADGET_TRACER %s: map %q is %s; it must be a ring buffer or a perf event array, for example by GADGET_TRACER_MAP", name, mapName, m.Type)
@@ -191,7 +190,7 @@ func (p *Plan) addPrograms(decls []string) {
 		if to := p.Metadata.Programs[strings.ToLower(name)].AttachTo; to != "" {
 			prog.Hook = to
 		}
-		prog.Disabled = prog.Hook == Disabled
+		prog.Disabled = prog.Hook == schemas.ProgramDisabled
 		p.Programs = append(p.Programs, prog)
 		if p.License == "" {
 			p.License = spec.License

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,7 +43,7 @@ func (p *Plan) addParam(variable string) error {
 	if err := param.setType(typ, names); err != nil {
 		return fmt.Errorf("GADGET_PARAM %s: %w", variable, err)
 	}
-	if w, ok := wellKnown[variable]; ok && contains(paramTypeNames(typ, names), w.typedef) {
+	if w, ok := wellKnown[variable]; ok && slices.Contains(paramTypeNames(typ, names), w.typedef) {
 		param.Key, param.Description = w.key, w.description
 	}
 	own := p.Metadata.Params.EBPF[variable]
@@ -84,7 +85,7 @@ func paramTypeNames(typ btf.Type, names []string) []string {
 func (p *Param) setType(typ btf.Type, names []string) error {
 	switch t := typ.(type) {
 	case *btf.Array:
-		if elem, _ := resolve(t.Type); contains(elem, "char") {
+		if elem, _ := resolve(t.Type); slices.Contains(elem, "char") {
 			p.Type = "string"
 			return nil
 		}

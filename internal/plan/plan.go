@@ -54,10 +54,8 @@ type Source struct {
 	Kind   SourceKind
 	Layout *event.Layout
 	// Map is the ring buffer or perf event array of a Tracer, or the hash map of
-	// a MapIterator.
+	// a MapIterator, whose rows are a key followed by its value.
 	Map string
-	// KeySize of a MapIterator: a row is the key followed by the value.
-	KeySize int
 	// Programs of an Iterator, in the order in which their rows come.
 	Programs []string
 	// Interval between two batches of an array data source, and how many there

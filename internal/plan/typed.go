@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
@@ -49,9 +50,9 @@ func (b *layoutBuilder) typed(f event.Field, names []string) {
 	i := b.add(f, template)
 	switch {
 	case i < 0:
-	case b.mntNS < 0 && contains(names, "gadget_mntns_id") && f.Size == 8:
+	case b.mntNS < 0 && slices.Contains(names, "gadget_mntns_id") && f.Size == 8:
 		b.mntNS = i
-	case b.netNS < 0 && contains(names, "gadget_netns_id") && f.Size == 4:
+	case b.netNS < 0 && slices.Contains(names, "gadget_netns_id") && f.Size == 4:
 		b.netNS = i
 	}
 }
