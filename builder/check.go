@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/btf"
-
 	"github.com/gadget-bpf/gadget/internal/event"
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/schemas"
@@ -62,9 +59,6 @@ func (c *checker) sources() {
 	for _, s := range c.plan.Sources {
 		add(s.Name, s.Layout)
 	}
-	for _, name := range declaredSources(c.plan.Spec) {
-		add(name, nil)
-	}
 	for _, name := range c.md.OperatorSources() {
 		add(name, nil)
 	}
@@ -79,28 +73,6 @@ func (c *checker) sources() {
 			c.fields(ds, layout)
 		}
 	}
-}
-
-// declaredSources returns the data sources that the object declares by other
-// macros than GADGET_TRACER. Their fields are not known here.
-func declaredSources(spec *ebpf.CollectionSpec) []string {
-	if spec == nil || spec.Types == nil {
-		return nil
-	}
-	var out []string
-	for typ, err := range spec.Types.All() {
-		v, ok := typ.(*btf.Var)
-		if err != nil || !ok {
-			continue
-		}
-		for _, prefix := range []string{"gadget_iter_", "gadget_snapshotter_", "gadget_mapiter_"} {
-			if decl, ok := strings.CutPrefix(v.Name, prefix); ok {
-				name, _, _ := strings.Cut(decl, "___")
-				out = append(out, name)
-			}
-		}
-	}
-	return out
 }
 
 // fields checks the names below datasources.NAME.fields.

@@ -53,12 +53,13 @@ func (p *Plan) addIterator(decl string) error {
 		return fmt.Errorf("GADGET_ITER %s: %w", name, err)
 	}
 	layout.Array = true
-	s := &Source{Name: name, Kind: Iterator, Layout: layout, Struct: structName, Programs: programs, Count: 1}
+	s := &Source{Name: name, Kind: Iterator, Layout: layout, Struct: structName, Programs: programs}
+	pos := p.Metadata.DataSources[strings.ToLower(name)].Pos
 	if s.Interval, err = duration(layout.Annotations["fetch-interval"], 0); err != nil {
-		return fmt.Errorf("GADGET_ITER %s: annotation fetch-interval: %w", name, err)
+		p.ignore(pos, name, "fetch-interval: "+err.Error())
 	}
 	if s.Count, err = count(layout.Annotations["fetch-count"], 1); err != nil {
-		return fmt.Errorf("GADGET_ITER %s: annotation fetch-count: %w", name, err)
+		p.ignore(pos, name, "fetch-count: "+err.Error())
 	}
 	s.FinalFetch = layout.Annotations["ebpf.iter.fetch-on-stop"] == "true"
 	p.Sources = append(p.Sources, s)
@@ -95,14 +96,19 @@ func (p *Plan) addMapIterator(decl string) error {
 	layout.Array = true
 	s := &Source{Name: name, Kind: MapIterator, Layout: layout, Map: mapName, Struct: value.Name}
 	if s.Interval, err = duration(perSource(p.Metadata.ParamDefaults[mapFetchInterval], name), defaultMapInterval); err != nil {
-		return fmt.Errorf("paramDefaults: %s: %w", mapFetchInterval, err)
+		p.ignoreDefault(mapFetchInterval, err)
 	}
 	if s.Count, err = count(perSource(p.Metadata.ParamDefaults[mapFetchCount], name), 0); err != nil {
-		return fmt.Errorf("paramDefaults: %s: %w", mapFetchCount, err)
+		p.ignoreDefault(mapFetchCount, err)
 	}
 	s.FinalFetch = layout.Annotations["ebpf.map.flush-on-stop"] == "true"
 	p.Sources = append(p.Sources, s)
 	return nil
+}
+
+// ignoreDefault notes a value of paramDefaults that makes no sense.
+func (p *Plan) ignoreDefault(name string, err error) {
+	p.Problems = append(p.Problems, schemas.Problem{Severity: schemas.Error, Message: fmt.Sprintf("paramDefaults: %s: %v", name, err)})
 }
 
 // perSource picks a data source's value from "v", for all, or from "a:v1,b:v2".
@@ -118,7 +124,7 @@ func perSource(text, source string) string {
 	return ""
 }
 
-// duration reads a Go duration, or a bare 0.
+// duration reads a Go duration, or a bare 0. It is the fallback with an error, too.
 func duration(text string, fallback time.Duration) (time.Duration, error) {
 	if text == "" {
 		return fallback, nil
@@ -128,7 +134,7 @@ func duration(text string, fallback time.Duration) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%q is not a duration such as 500ms or 2s", text)
+		return fallback, fmt.Errorf("%q is not a duration such as 500ms or 2s", text)
 	}
 	return d, nil
 }
@@ -139,7 +145,7 @@ func count(text string, fallback uint64) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return 0, fmt.Errorf("%q is not a whole number", text)
+		return fallback, fmt.Errorf("%q is not a whole number", text)
 	}
 	return n, nil
 }

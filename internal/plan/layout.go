@@ -39,8 +39,8 @@ func (p *Plan) layout(source string, parts ...part) (*event.Layout, error) {
 		b.layout.Size = part.offset + int(part.typ.Size)
 	}
 	b.role = ""
-	if err := b.rest(); err != nil {
-		return nil, err
+	if message := b.rest(); message != "" {
+		p.ignore(b.meta.Pos, source, message)
 	}
 	if b.mntNS >= 0 || b.netNS >= 0 {
 		b.enrich()
@@ -49,6 +49,13 @@ func (p *Plan) layout(source string, parts ...part) (*event.Layout, error) {
 		return nil, b.err
 	}
 	return b.finish(), nil
+}
+
+// ignore notes an annotation of a data source that makes no sense. The builder
+// refuses it; an image that exists runs without it.
+func (p *Plan) ignore(pos schemas.Pos, source, message string) {
+	p.Problems = append(p.Problems, schemas.Problem{Severity: schemas.Error, Pos: pos,
+		Message: fmt.Sprintf("data source %s: annotation %s", source, message)})
 }
 
 // structNamed finds the struct that a macro names.
@@ -250,11 +257,12 @@ func tags(names []string, member string) []string {
 }
 
 // rest adds the field for what follows the struct in a sample (compat-spec
-// §3.5). ebpf.rest.format is ours: bytes, string or args.
-func (b *layoutBuilder) rest() error {
+// §3.5). ebpf.rest.format is ours: bytes, string or args. It returns what is
+// wrong with the annotations, which then have no effect.
+func (b *layoutBuilder) rest() (wrong string) {
 	name := b.meta.Annotations["ebpf.rest.name"]
 	if name == "" {
-		return nil
+		return ""
 	}
 	f := event.Field{Name: name, Kind: event.RestBytes, Offset: b.layout.Size, Order: len(b.layout.Fields)}
 	switch format := b.meta.Annotations["ebpf.rest.format"]; format {
@@ -264,17 +272,17 @@ func (b *layoutBuilder) rest() error {
 	case "args":
 		f.Kind = event.RestArgs
 	default:
-		return fmt.Errorf("annotation ebpf.rest.format: %q is not one of bytes, string, args", format)
+		return fmt.Sprintf("ebpf.rest.format: %q is not one of bytes, string, args", format)
 	}
 	if lenName := b.meta.Annotations["ebpf.rest.len"]; lenName != "" {
 		l := b.layout.Field(lenName)
 		if l == nil || l.Kind != event.Uint32 || l.Count != 0 {
-			return fmt.Errorf("annotation ebpf.rest.len: %q must name a __u32 member of the event struct", lenName)
+			return fmt.Sprintf("ebpf.rest.len: %q must name a __u32 member of the event struct", lenName)
 		}
 		f.LenOffset, f.HasLen = l.Offset, true
 	}
 	b.add(f, "")
-	return nil
+	return ""
 }
 
 // finish sets the pointers into the field list, which no longer moves.

@@ -153,40 +153,67 @@ func TestBroken(t *testing.T) {
 		}
 		return bytes.ReplaceAll(object, []byte(from), []byte(to))
 	}
-	source := func(annotations map[string]string) *schemas.Metadata {
-		return &schemas.Metadata{DataSources: map[string]schemas.DataSource{"everything": {Annotations: annotations}}}
-	}
 	tests := []struct {
 		name   string
 		object []byte
-		md     *schemas.Metadata
 		want   string
 	}{
-		{"empty", []byte{}, nil, "read eBPF object"},
-		{"not an ELF", []byte("#!/bin/sh\necho hello\n"), nil, "read eBPF object"},
-		{"cut off", object[:len(object)/2], nil, "read eBPF object"},
-		{"no such map", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___evints___event"), nil,
+		{"empty", []byte{}, "read eBPF object"},
+		{"not an ELF", []byte("#!/bin/sh\necho hello\n"), "read eBPF object"},
+		{"cut off", object[:len(object)/2], "read eBPF object"},
+		{"no such map", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___evints___event"),
 			`GADGET_TRACER everything: no map "evints" in the object; did you mean "events"?`},
-		{"map of a wrong type", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___starts___event"), nil,
+		{"map of a wrong type", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___starts___event"),
 			`GADGET_TRACER everything: map "starts" is Hash; it must be a ring buffer or a perf event array`},
-		{"no such struct", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___events___evint"), nil,
+		{"no such struct", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___events___evint"),
 			`GADGET_TRACER everything: no struct "evint" in the object's BTF`},
-		{"too few parts", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___events_a_event"), nil,
+		{"too few parts", rename("gadget_tracer_everything___events___event", "gadget_tracer_everything___events_a_event"),
 			"want name, map and struct"},
-		{"no such variable", rename("gadget_param_verbose", "gadget_param_verbase"), nil,
+		{"no such variable", rename("gadget_param_verbose", "gadget_param_verbase"),
 			"GADGET_PARAM verbase: no variable of that name"},
-		{"rest length", object, source(map[string]string{"ebpf.rest.name": "x", "ebpf.rest.len": "nowhere"}),
-			`annotation ebpf.rest.len: "nowhere" must name a __u32 member`},
-		{"rest format", object, source(map[string]string{"ebpf.rest.name": "x", "ebpf.rest.format": "png"}),
-			`annotation ebpf.rest.format: "png" is not one of bytes, string, args`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := plan.New(tt.object, tt.md)
+			_, err := plan.New(tt.object, nil)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want one with %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestIgnored checks that annotations which make no sense are told and have no
+// effect: an image that exists is never refused for them.
+func TestIgnored(t *testing.T) {
+	objects := map[string][]byte{
+		"everything": gadgettest.Object(t, everything),
+		"tasks":      gadgettest.Object(t, "../../runner/testdata/tasks"),
+	}
+	for _, tt := range []struct {
+		source, want string
+		annotations  map[string]string
+	}{
+		{"everything", `annotation ebpf.rest.len: "nowhere" must name a __u32 member`,
+			map[string]string{"ebpf.rest.name": "x", "ebpf.rest.len": "nowhere"}},
+		{"everything", `annotation ebpf.rest.format: "png" is not one of bytes, string, args`,
+			map[string]string{"ebpf.rest.name": "x", "ebpf.rest.format": "png"}},
+		{"tasks", `annotation fetch-interval: "often" is not a duration`, map[string]string{"fetch-interval": "often"}},
+		{"tasks", `annotation fetch-count: "-1" is not a whole number`, map[string]string{"fetch-count": "-1"}},
+	} {
+		pos := schemas.Pos{File: "gadget.yaml", Line: 7, Col: 3}
+		p, err := plan.New(objects[tt.source], &schemas.Metadata{DataSources: map[string]schemas.DataSource{
+			tt.source: {Annotations: tt.annotations, Pos: pos},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Problems) != 1 || !strings.Contains(p.Problems[0].Message, tt.want) || p.Problems[0].Pos != pos {
+			t.Errorf("problems %v, want one at %s with %q", p.Problems, pos, tt.want)
+		}
+		s := p.Source(tt.source)
+		if s.Layout.Field("x") != nil || s.Interval != 0 || s.Layout.Array && s.Count != 1 {
+			t.Errorf("%v has an effect", tt.annotations)
+		}
 	}
 }
 
