@@ -94,7 +94,7 @@ func prepare(p *plan.Plan, c *choice, o Options) (*ebpf.CollectionSpec, error) {
 		if s.Kind != plan.Tracer {
 			continue
 		}
-		if err := sizeRing(s.Map, spec, o.BufferSize); err != nil {
+		if err := sizeRing(s, spec, o.BufferSize); err != nil {
 			return nil, err
 		}
 	}
@@ -150,25 +150,54 @@ func sizeMap(m *plan.Map, spec *ebpf.CollectionSpec) error {
 
 // sizeRing gives a ring buffer our size, whatever the object says, and turns it
 // into a perf event array on kernels before 5.8, where the gadget allows it.
-func sizeRing(name string, spec *ebpf.CollectionSpec, size int) error {
-	m := spec.Maps[name]
+func sizeRing(s *plan.Source, spec *ebpf.CollectionSpec, size int) error {
+	m := spec.Maps[s.Map]
 	if m.Type != ebpf.RingBuf {
-		return nil
+		return fits(s, maxPerfSample)
 	}
 	if err := features.HaveMapType(ebpf.RingBuf); errors.Is(err, ebpf.ErrNotSupported) {
-		if _, err := spec.Types.AnyTypeByName(tracerMapPrefix + name); err != nil {
+		if _, err := spec.Types.AnyTypeByName(tracerMapPrefix + s.Map); err != nil {
 			return &HostError{Need: "ring buffers (Linux 5.8)", Err: err,
-				Hint: "declare map " + name + " by GADGET_TRACER_MAP, which falls back to perf buffers"}
+				Hint: "declare map " + s.Map + " by GADGET_TRACER_MAP, which falls back to perf buffers"}
 		}
 		m.Type, m.KeySize, m.ValueSize, m.MaxEntries = ebpf.PerfEventArray, 4, 4, 0
 		m.Key, m.Value = nil, nil
-		return nil
+		return fits(s, maxPerfSample)
 	}
 	if size <= 0 {
 		size = DefaultBufferSize
 	}
 	m.MaxEntries = uint32(1) << bits.Len32(uint32(max(size, os.Getpagesize())-1))
-	return nil
+	return fits(s, int(m.MaxEntries)-ringHeader)
+}
+
+const (
+	// ringHeader precedes each sample in a ring buffer (BPF_RINGBUF_HDR_SZ in
+	// include/uapi/linux/bpf.h).
+	ringHeader = 8
+	// maxPerfSample is what the 16 bit size of a perf record leaves for a sample
+	// (struct perf_event_header in include/uapi/linux/perf_event.h).
+	maxPerfSample = 1<<16 - 1 - 24
+)
+
+// fits refuses events none of which would ever find room in their buffer.
+func fits(s *plan.Source, room int) error {
+	if s.Layout.Size <= room {
+		return nil
+	}
+	return &BufferError{Source: s.Name, Struct: s.Struct, Size: s.Layout.Size, Room: room}
+}
+
+// BufferError says that the events of a data source are larger than their buffer.
+type BufferError struct {
+	// Source is the data source, Struct the C struct of its events.
+	Source, Struct string
+	// Size of the struct and what the buffer has room for, in bytes.
+	Size, Room int
+}
+
+func (e *BufferError) Error() string {
+	return fmt.Sprintf("data source %s: struct %s has %d bytes, its buffer has room for %d", e.Source, e.Struct, e.Size, e.Room)
 }
 
 // perCPUBuffer is one CPU's share of a buffer, at least 64 KiB, in bytes.

@@ -177,7 +177,7 @@ func (r *run) activate() (failed string, err error) {
 		return blame(err), err
 	}
 	for _, s := range r.plan.Sources {
-		if err := r.openSource(s); err != nil {
+		if err := r.openSource(kernelEnums(s, r.types)); err != nil {
 			return blame(err), err
 		}
 	}

@@ -28,6 +28,7 @@ func explain(err error) *fault {
 	var compile *builder.CompileError
 	var platform *registry.PlatformError
 	var remote *registry.RemoteError
+	var buffer *runner.BufferError
 	switch {
 	case errors.As(err, &compile):
 		return f.hint("nothing has been tagged; what clang says is above")
@@ -36,6 +37,8 @@ func explain(err error) *fault {
 	case errors.As(err, &remote):
 		f.hints = append(f.hints, remote.Hints...)
 		return f
+	case errors.As(err, &buffer):
+		return f.hint("a larger --buffer-size, or a smaller struct in the gadget")
 	case errors.Is(err, registry.ErrOffline):
 		return f.hint("--offline or GADGET_OFFLINE is set")
 	case errors.As(err, &platform):

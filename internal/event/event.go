@@ -12,7 +12,10 @@
 // the caller owns, so that an event costs no allocation.
 package event
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Kind says how the value of a Field is found and how it reads.
 type Kind uint8
@@ -277,4 +280,17 @@ func (l *Layout) Field(name string) *Field {
 		}
 	}
 	return nil
+}
+
+// Clone returns a copy with fields of its own, for a Layout that differs in some
+// of them.
+func (l *Layout) Clone() *Layout {
+	c := *l
+	c.Fields = slices.Clone(l.Fields)
+	for _, p := range []**Field{&c.MntNS, &c.NetNS, &c.Time} {
+		if *p != nil {
+			*p = c.Field((*p).Name)
+		}
+	}
+	return &c
 }

@@ -35,8 +35,8 @@ func (p *Plan) layout(source string, parts ...part) (*event.Layout, error) {
 	b.layout.Annotations = b.meta.Annotations
 	for _, part := range parts {
 		b.role = part.role
-		b.members("", part.typ.Members, part.offset, part.typ.Name)
 		b.layout.Size = part.offset + int(part.typ.Size)
+		b.members("", part.typ.Members, part.offset, part.typ.Name)
 	}
 	b.role = ""
 	if message := b.rest(); message != "" {
@@ -88,6 +88,11 @@ func (b *layoutBuilder) add(f event.Field, template string) int {
 	}
 	if len(b.layout.Fields) >= maxFields {
 		b.err = fmt.Errorf("struct has more than %d fields", maxFields)
+		return -1
+	}
+	// The kernel never sees the types of events, so nobody else has checked them.
+	if f.Offset+f.Size > b.layout.Size {
+		b.err = fmt.Errorf("field %s ends at byte %d of a struct that has %d: the object's BTF is broken", f.Name, f.Offset+f.Size, b.layout.Size)
 		return -1
 	}
 	b.seen[f.Name] = true
