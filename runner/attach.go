@@ -3,9 +3,9 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -16,8 +16,45 @@ import (
 	"github.com/gadget-bpf/gadget/internal/plan"
 )
 
+// attacher attaches a loaded program where its plan says. Closing the result
+// detaches it.
+type attacher func(*plan.Program, *ebpf.Program) (io.Closer, error)
+
+// attacherOf says how programs of a kind are attached, nil when gadget has no way.
+// Iterators are attached by the data source that reads them.
+func attacherOf(kind string) attacher {
+	switch kind {
+	case "tracepoint":
+		return attachTracepoint
+	case "raw_tp":
+		return attachRawTracepoint
+	case "tp_btf", "fentry", "fexit":
+		return attachTracing
+	case "lsm":
+		return attachLSM
+	case "kprobe", "kretprobe", "ksyscall", "kretsyscall":
+		return attachKprobe
+	case "kprobe.multi", "kretprobe.multi":
+		return attachKprobes
+	}
+	return nil
+}
+
+// supportedSections is what attacherOf knows, for messages.
+const supportedSections = "tracepoint, raw_tp, tp_btf, kprobe, kretprobe, kprobe.multi, ksyscall, fentry, fexit, lsm and iter"
+
+// supported reports whether a program can be attached at all, before anything
+// is loaded: a clear answer beats a verifier's.
+func supported(prog *plan.Program) error {
+	if prog.Disabled || prog.Kind == "iter" || attacherOf(prog.Kind) != nil {
+		return nil
+	}
+	return &AttachError{Program: prog.Name, Section: prog.Section, Hook: prog.Hook,
+		Err: fmt.Errorf("%w: section %q; there are %s", ErrNotSupported, prog.Section, supportedSections)}
+}
+
 // links are the attachments of a run.
-type links []link.Link
+type links []io.Closer
 
 // close detaches all at once: the kernel waits 60–90 ms for each classic
 // tracepoint, and the waits overlap.
@@ -47,8 +84,7 @@ func attach(p *plan.Plan, c *choice, coll *ebpf.Collection, log *slog.Logger) (l
 			log.Info("program is disabled", "program", prog.Name)
 			continue
 		}
-		// Iterators are attached by the data source that reads them.
-		if !c.uses(prog.Name) || isIterator(p.Spec.Programs[prog.Name]) {
+		if !c.uses(prog.Name) || prog.Kind == "iter" {
 			continue
 		}
 		if idle(p.Spec.Programs[prog.Name], coll.Programs[prog.Name]) {
@@ -56,7 +92,7 @@ func attach(p *plan.Plan, c *choice, coll *ebpf.Collection, log *slog.Logger) (l
 			continue
 		}
 		group.Go(func() error {
-			lk, err := attachProgram(prog, coll.Programs[prog.Name])
+			lk, err := attacherOf(prog.Kind)(prog, coll.Programs[prog.Name])
 			if err != nil {
 				return &AttachError{Program: prog.Name, Section: prog.Section, Hook: prog.Hook, Err: err}
 			}
@@ -74,91 +110,28 @@ func attach(p *plan.Plan, c *choice, coll *ebpf.Collection, log *slog.Logger) (l
 	return made, nil
 }
 
-// attachProgram attaches one program where its type says.
-func attachProgram(prog *plan.Program, loaded *ebpf.Program) (link.Link, error) {
-	switch prog.Type {
-	case ebpf.TracePoint:
-		group, name, ok := strings.Cut(prog.Hook, "/")
-		if !ok {
-			return nil, fmt.Errorf("tracepoint %q: want category/name", prog.Hook)
-		}
-		if err := ensureTracefs(); err != nil {
-			return nil, err
-		}
-		return link.Tracepoint(group, name, loaded, nil)
-	case ebpf.RawTracepoint:
-		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: prog.Hook, Program: loaded})
-	case ebpf.Tracing:
-		return link.AttachTracing(link.TracingOptions{Program: loaded})
-	case ebpf.LSM:
-		return link.AttachLSM(link.LSMOptions{Program: loaded})
-	case ebpf.Kprobe:
-		return attachKprobe(prog, loaded)
+func attachTracepoint(prog *plan.Program, loaded *ebpf.Program) (io.Closer, error) {
+	group, name, ok := strings.Cut(prog.Hook, "/")
+	if !ok {
+		return nil, fmt.Errorf("tracepoint %q: want category/name", prog.Hook)
 	}
-	return nil, fmt.Errorf("%w: programs of type %s", ErrNotSupported, prog.Type)
-}
-
-// attachKprobe attaches a program of one of the sections that share the type of
-// kprobes. Probes by pattern go through one link for all symbols.
-func attachKprobe(prog *plan.Program, loaded *ebpf.Program) (link.Link, error) {
-	if err := checkKprobes(); err != nil {
+	if err := ensureTracefs(); err != nil {
 		return nil, err
 	}
-	switch kind, _, _ := strings.Cut(prog.Section, "/"); kind {
-	case "kprobe":
-		return link.Kprobe(prog.Hook, loaded, nil)
-	case "kretprobe":
-		return link.Kretprobe(prog.Hook, loaded, nil)
-	case "ksyscall", "kretsyscall":
-		symbol := syscallPrefix + prog.Hook
-		if kind == "ksyscall" {
-			return link.Kprobe(symbol, loaded, nil)
-		}
-		return link.Kretprobe(symbol, loaded, nil)
-	case "kprobe.multi":
-		return link.KprobeMulti(loaded, link.KprobeMultiOptions{Symbols: strings.Split(prog.Hook, ",")})
-	case "kretprobe.multi":
-		return link.KretprobeMulti(loaded, link.KprobeMultiOptions{Symbols: strings.Split(prog.Hook, ",")})
-	}
-	return nil, fmt.Errorf("%w: section %q", ErrNotSupported, prog.Section)
+	return link.Tracepoint(group, name, loaded, nil)
 }
 
-// syscallPrefix begins the symbols of system calls (arch/*/include/asm/syscall_wrapper.h).
-var syscallPrefix = map[string]string{"amd64": "__x64_sys_", "arm64": "__arm64_sys_"}[runtime.GOARCH]
-
-// supported reports whether a program can be attached at all, before anything
-// is loaded: a clear answer beats a verifier's.
-func supported(prog *plan.Program, spec *ebpf.ProgramSpec) error {
-	if prog.Disabled || attachable(spec) {
-		return nil
-	}
-	return &AttachError{Program: prog.Name, Section: prog.Section, Hook: prog.Hook,
-		Err: fmt.Errorf("%w: section %q; there are %s", ErrNotSupported, prog.Section, supportedSections)}
+func attachRawTracepoint(prog *plan.Program, loaded *ebpf.Program) (io.Closer, error) {
+	return link.AttachRawTracepoint(link.RawTracepointOptions{Name: prog.Hook, Program: loaded})
 }
 
-// supportedSections is what attachProgram attaches, for messages.
-const supportedSections = "tracepoint, raw_tp, tp_btf, kprobe, kretprobe, kprobe.multi, ksyscall, fentry, fexit, lsm and iter"
-
-func attachable(spec *ebpf.ProgramSpec) bool {
-	switch spec.Type {
-	case ebpf.TracePoint, ebpf.RawTracepoint, ebpf.LSM:
-		return true
-	case ebpf.Tracing:
-		switch spec.AttachType {
-		case ebpf.AttachTraceRawTp, ebpf.AttachTraceIter, ebpf.AttachTraceFEntry, ebpf.AttachTraceFExit:
-			return true
-		}
-	case ebpf.Kprobe:
-		switch kind, _, _ := strings.Cut(spec.SectionName, "/"); kind {
-		case "kprobe", "kretprobe", "ksyscall", "kretsyscall", "kprobe.multi", "kretprobe.multi":
-			return true
-		}
-	}
-	return false
+// attachTracing attaches a program whose target was named when it was loaded.
+func attachTracing(_ *plan.Program, loaded *ebpf.Program) (io.Closer, error) {
+	return link.AttachTracing(link.TracingOptions{Program: loaded})
 }
 
-func isIterator(spec *ebpf.ProgramSpec) bool {
-	return spec.Type == ebpf.Tracing && spec.AttachType == ebpf.AttachTraceIter
+func attachLSM(_ *plan.Program, loaded *ebpf.Program) (io.Closer, error) {
+	return link.AttachLSM(link.LSMOptions{Program: loaded})
 }
 
 // ErrNotSupported is what gadget cannot do, whatever the kernel.

@@ -78,7 +78,7 @@ func prepare(p *plan.Plan, c *choice, o Options) (*ebpf.CollectionSpec, error) {
 			delete(spec.Programs, prog.Name)
 			continue
 		}
-		if err := supported(prog, spec.Programs[prog.Name]); err != nil {
+		if err := supported(prog); err != nil {
 			return nil, err
 		}
 	}

@@ -173,38 +173,6 @@ func (p *Plan) Program(name string) *Program {
 	return nil
 }
 
-// addPrograms lists the programs and where they attach.
-func (p *Plan) addPrograms(decls []string) {
-	targets := map[string]string{}
-	for _, d := range decls {
-		if rest, ok := strings.CutPrefix(d, iterTargetPrefix); ok {
-			prog, target, _ := strings.Cut(rest, separator)
-			targets[prog] = target
-		}
-	}
-	for name, spec := range p.Spec.Programs {
-		prog := Program{
-			Name: name, Section: spec.SectionName, Type: spec.Type,
-			Hook: spec.AttachTo, Target: targets[name], Instructions: len(spec.Instructions),
-		}
-		if to := p.Metadata.Programs[strings.ToLower(name)].AttachTo; to != "" {
-			prog.Hook = to
-		}
-		prog.Disabled = prog.Hook == schemas.ProgramDisabled
-		p.Programs = append(p.Programs, prog)
-		if p.License == "" {
-			p.License = spec.License
-		}
-	}
-	sort.Slice(p.Programs, func(i, j int) bool {
-		a, b := &p.Programs[i], &p.Programs[j]
-		if a.Section != b.Section {
-			return a.Section < b.Section
-		}
-		return a.Name < b.Name
-	})
-}
-
 // addMaps lists the maps and what they cost.
 func (p *Plan) addMaps() {
 	for name, spec := range p.Spec.Maps {

@@ -88,7 +88,11 @@ type Param struct {
 type Program struct {
 	// Name of the C function, Section of the ELF.
 	Name, Section string
-	Type          ebpf.ProgramType
+	// Kind is the first part of the section: kprobe, fentry, iter. Short forms are
+	// written out (tracepoint for tp, raw_tp for raw_tracepoint), and sleepable
+	// programs are of the kind of others: fentry for fentry.s.
+	Kind string
+	Type ebpf.ProgramType
 	// Hook is what it attaches to, such as syscalls/sys_enter_openat; "" when
 	// the type has no named target.
 	Hook string
