@@ -35,7 +35,7 @@ func NewJSON(l *Layout, env *Env, o JSONOptions) Encoder {
 		c.depth = 1
 	}
 	c.object(newTree(l))
-	e.program = newProgram(env, c.ops, c.literal.String(), appendQuoted)
+	e.program = newProgram(env, c.ops, c.literal.String(), AppendQuoted)
 	return e
 }
 
@@ -87,7 +87,7 @@ func (c *jsonCompiler) object(n *node) {
 			c.literal.WriteByte(',')
 		}
 		c.newline()
-		c.literal.Write(appendQuoted(nil, []byte(kid.key)))
+		c.literal.Write(AppendQuoted(nil, []byte(kid.key)))
 		c.literal.WriteByte(':')
 		if c.indent {
 			c.literal.WriteByte(' ')

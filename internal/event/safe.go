@@ -34,28 +34,30 @@ func AppendControlSafe(dst, text []byte) []byte {
 	}
 }
 
-// ControlSafe is AppendControlSafe for messages: newlines and tabs stay, and
-// text that is safe comes back as it is.
-func ControlSafe(text string) string {
-	var safe []byte
+// AppendTextSafe is AppendControlSafe for text of several lines: newlines and tabs
+// stay.
+func AppendTextSafe(dst, text []byte) []byte {
 	for i := 0; i < len(text); {
 		end := i
 		for end < len(text) && text[end] != '\n' && text[end] != '\t' {
 			end++
 		}
-		safe = AppendControlSafe(safe, []byte(text[i:end]))
+		dst = AppendControlSafe(dst, text[i:end])
 		if end < len(text) {
-			safe = append(safe, text[end])
+			dst = append(dst, text[end])
 		}
 		i = end + 1
 	}
-	return string(safe)
+	return dst
 }
 
-// appendQuoted appends text as a JSON string, which is a YAML double quoted
+// ControlSafe is AppendTextSafe for messages.
+func ControlSafe(text string) string { return string(AppendTextSafe(nil, []byte(text))) }
+
+// AppendQuoted appends text as a JSON string, which is a YAML double quoted
 // string too. Invalid UTF-8 becomes U+FFFD; what AppendControlSafe neutralises
 // is escaped.
-func appendQuoted(dst, text []byte) []byte {
+func AppendQuoted(dst, text []byte) []byte {
 	dst = append(dst, '"')
 	for {
 		n := verbatim(text)

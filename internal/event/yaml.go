@@ -69,7 +69,7 @@ func appendYAML(dst, text []byte) []byte {
 	if plainYAML(text) {
 		return append(dst, text...)
 	}
-	return appendQuoted(dst, text)
+	return AppendQuoted(dst, text)
 }
 
 // plainYAML accepts much less than YAML does: words of letters, digits and a few
