@@ -79,8 +79,10 @@ func (r *run) openBatch(src *source) (err error) {
 	src.schedule = pipe.Schedule{
 		Interval: cmp.Or(r.opts.Interval, src.Interval),
 		Count:    cmp.Or(r.opts.Count, src.Count),
-		Later:    src.Kind == plan.MapIterator,
 		Final:    src.FinalFetch,
+	}
+	if src.Kind == plan.MapIterator {
+		src.schedule.First = src.schedule.Interval
 	}
 	// An interval asks for more than the one batch of a snapshot.
 	if r.opts.Interval > 0 && r.opts.Count == 0 {

@@ -16,12 +16,11 @@ type Fetch func(dst []byte) ([]byte, error)
 
 // Schedule says when batches are fetched. The zero value fetches one at once.
 type Schedule struct {
-	// Interval between batches; 0 fetches without waiting.
-	Interval time.Duration
-	// Count of batches, 0 for no end. With an interval the first comes after it
-	// when Later is true, else at once.
+	// First is the time before the first batch, Interval that between batches; 0
+	// fetches without waiting.
+	First, Interval time.Duration
+	// Count of batches, 0 for no end.
 	Count uint64
-	Later bool
 	// Final fetches once more when the run ends.
 	Final bool
 }
@@ -56,10 +55,12 @@ func (b *Batch) Run(ctx context.Context, s Schedule) error {
 	if s.Count > 1 && s.Interval == 0 {
 		return fmt.Errorf("data source %s: %d batches need an interval; set --interval", b.Layout.Name, s.Count)
 	}
+	wait := s.First
 	for n := uint64(0); s.Count == 0 || n < s.Count; n++ {
-		if s.Interval > 0 && (n > 0 || s.Later) && !sleep(ctx, s.Interval) {
+		if wait > 0 && !sleep(ctx, wait) {
 			break
 		}
+		wait = s.Interval
 		if err := b.once(); err != nil {
 			return err
 		}

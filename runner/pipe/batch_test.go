@@ -109,6 +109,13 @@ func TestBatchSchedule(t *testing.T) {
 	if n := strings.Count(out.String(), "\n"); n != 2 {
 		t.Errorf("%d batches, want one and a last one", n)
 	}
+	start := time.Now()
+	if err := b.Run(t.Context(), Schedule{First: 20 * time.Millisecond, Interval: time.Hour, Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if waited := time.Since(start); waited < 20*time.Millisecond {
+		t.Errorf("the first batch came after %s", waited)
+	}
 }
 
 func TestBatchOfHalfRows(t *testing.T) {

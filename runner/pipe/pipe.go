@@ -81,10 +81,20 @@ type Source struct {
 	Delivered, Filtered atomic.Uint64
 }
 
+// Samples is where the events of a stream come from. It belongs to one goroutine.
+type Samples interface {
+	// Next returns the next sample, valid until the next call, and whether more
+	// are waiting behind it. It answers [ErrIdle] when the patience runs out and
+	// [ErrDrained] at the end.
+	Next() (raw []byte, more bool, err error)
+	// SetPatience sets for how long Next waits; 0 waits until something comes.
+	SetPatience(time.Duration)
+}
+
 // Stream is the loop of a data source that is a stream of events.
 type Stream struct {
 	*Source
-	reader *Reader
+	reader Samples
 	out    *Output
 	buf    []byte
 	// padded is room for samples shorter than the struct.
@@ -93,7 +103,7 @@ type Stream struct {
 }
 
 // NewStream makes the loop; nothing is read before Run.
-func NewStream(src *Source, reader *Reader, out *Output) *Stream {
+func NewStream(src *Source, reader Samples, out *Output) *Stream {
 	return &Stream{
 		Source: src, reader: reader, out: out,
 		buf:    make([]byte, 0, flushSize+16<<10),

@@ -72,7 +72,7 @@ func TestAllocations(t *testing.T) {
 			if n := testing.AllocsPerRun(2*burstSize, func() { one(t, s) }); n != 0 {
 				t.Errorf("%v allocations an event", n)
 			}
-			drain(t, s)
+			b.drain(t)
 		})
 	}
 }
@@ -91,13 +91,13 @@ func one(t testing.TB, s *Stream) {
 	}
 }
 
-func drain(t testing.TB, s *Stream) {
+func (b *burst) drain(t testing.TB) {
 	t.Helper()
-	if err := s.reader.Flush(); err != nil {
+	if err := b.reader.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	for {
-		if _, _, err := s.reader.Next(); errors.Is(err, ErrDrained) {
+		if _, _, err := b.reader.Next(); errors.Is(err, ErrDrained) {
 			return
 		} else if err != nil {
 			t.Fatal(err)
@@ -191,7 +191,7 @@ func BenchmarkRing(b *testing.B) {
 			spent = b.Elapsed()
 			b.ReportMetric(float64(b.N)/spent.Seconds()/1e6, "Mevents/s")
 			b.ReportMetric(float64(counted)/float64(b.N), "B/event")
-			drain(b, s)
+			src.drain(b)
 		})
 	}
 }
