@@ -65,6 +65,7 @@ const (
 	FileFlags // u32: O_RDONLY|O_CLOEXEC
 	HumanSize // u64: 82 kB
 	Duration  // u64 ns: 1.20ms
+	CPUTime   // u64 ns: 1:02.340, minutes and seconds
 	User      // u32: root
 	Group     // u32: root
 	EnumName  // any integer: the enumerator of Field.Enum

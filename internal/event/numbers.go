@@ -61,6 +61,17 @@ func AppendDuration(dst []byte, ns uint64) []byte {
 	return append(dst, 's')
 }
 
+// AppendCPUTime appends nanoseconds of processor time as minutes, seconds and
+// thousandths, as top does: 0:00.710, 125:03.000.
+func AppendCPUTime(dst []byte, ns uint64) []byte {
+	ms := ns / 1e6
+	dst = append(strconv.AppendUint(dst, ms/60_000, 10), ':')
+	s := ms / 1000 % 60
+	dst = append(dst, byte('0'+s/10), byte('0'+s%10), '.')
+	ms %= 1000
+	return append(dst, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
+}
+
 // appendNine appends n < 1e9 as nine digits.
 func appendNine(dst []byte, n uint32) []byte {
 	var digits [9]byte

@@ -50,7 +50,7 @@ func ParseOrder(l *Layout, env *Env, order string) (func(a, b *Record) int, erro
 // comparer compares two records by one field.
 func comparer(f *Field, env *Env) func(a, b *Record) int {
 	switch f.Kind {
-	case Timestamp, HumanSize, Duration, Float32, Float64:
+	case Timestamp, HumanSize, Duration, CPUTime, Float32, Float64:
 		if f.Kind == Float32 || f.Kind == Float64 {
 			return func(a, b *Record) int { return cmp.Compare(f.Float(a), f.Float(b)) }
 		}

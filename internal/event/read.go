@@ -162,7 +162,7 @@ func (f *Field) width() int {
 		return size
 	}
 	switch f.Kind {
-	case WallTime, Timestamp, Syscall, HumanSize, Duration:
+	case WallTime, Timestamp, Syscall, HumanSize, Duration, CPUTime:
 		return 8
 	}
 	return 4

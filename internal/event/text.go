@@ -107,6 +107,8 @@ func (t *Formatter) appendNumber(dst []byte, f *Field, v uint64) []byte {
 		return AppendSize(dst, v)
 	case Duration:
 		return AppendDuration(dst, v)
+	case CPUTime:
+		return AppendCPUTime(dst, v)
 	case User:
 		return appendID(dst, t.env.UserName, "uid:", uint32(v))
 	case Group:

@@ -82,7 +82,7 @@ func newOp(literal string, f *Field) op {
 	switch f.Kind {
 	case CString, RestString, Added:
 		o.how = asBytes
-	case FileMode, FileFlags, Errno, Signal, Syscall, HumanSize, Duration, Bytes, RestBytes,
+	case FileMode, FileFlags, Errno, Signal, Syscall, HumanSize, Duration, CPUTime, Bytes, RestBytes,
 		L3Addr, L4Addr, L4Proto, L4Endpoint:
 		o.how = asPlain
 	case Timestamp:

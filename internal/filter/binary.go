@@ -109,7 +109,7 @@ func (c *checker) compareNumbers(op Op, a, b *Node, pos Span) *Node {
 	return fold(&Node{Op: And, Type: Bool, Args: []*Node{comparison(Ge, a, zero), unsigned}, Pos: pos})
 }
 
-// compareFormatted compares a Timestamp, Duration or HumanSize field with a
+// compareFormatted compares a Timestamp, Duration, CPUTime or HumanSize field with a
 // literal by what they mean: as texts, 9ms were greater than 10ms. It is nil when
 // the operands are something else.
 func (c *checker) compareFormatted(op Op, a, b *Node, pos Span) *Node {
@@ -126,7 +126,7 @@ func (c *checker) compareFormatted(op Op, a, b *Node, pos Span) *Node {
 	case event.Timestamp:
 		number.Kind = event.WallTime
 		value, err = timeLiteral(b.Text, b.Pos)
-	case event.Duration:
+	case event.Duration, event.CPUTime:
 		number.Kind = event.Uint64
 		value, err = durationLiteral(b.Text, b.Pos)
 	case event.HumanSize:
@@ -136,8 +136,8 @@ func (c *checker) compareFormatted(op Op, a, b *Node, pos Span) *Node {
 		return nil
 	}
 	if op == Eq || op == Ne {
-		if err != nil || a.Field.Kind != event.Timestamp {
-			return nil // durations and sizes are rounded in text: equal means the text
+		if err != nil || a.Field.Kind != event.Timestamp || a.Field.Format != "" {
+			return nil // durations, sizes, most formats of time are rounded in text: equal means the text
 		}
 	}
 	if err != nil {

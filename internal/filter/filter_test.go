@@ -44,6 +44,9 @@ func sample() (*event.Layout, *event.Env, *event.Record) {
 	view("size", event.HumanSize)
 	add("timestamp_raw", event.WallTime, u64(668141664))
 	view("timestamp", event.Timestamp)
+	view("second", event.Timestamp)
+	l.Fields[len(l.Fields)-1].Format = "2006-01-02T15:04:05Z07:00"
+	view("latency_cpu", event.CPUTime)
 	add("addr", event.Uint64, u64(math.MaxUint64-1))
 	add("delta", event.Int32, u32(^uint32(4)))
 	add("big", event.Int64, u64(math.MaxInt64))
@@ -103,6 +106,8 @@ func TestFilters(t *testing.T) {
 		{`latency_raw > duration("8ms")`, true}, {`latency_raw <= duration("8ms")`, false}, {`size_raw < size("1.5 MB")`, true},
 		{`size("4KiB") == 4096`, true}, {`size("2M") == 2000000`, true}, {`size("1 EiB") == 1024**6`, true},
 		{`timestamp == "2026-11-22T04:17:49.668141664Z"`, true}, {`timestamp > "2026-11-22T04:17:49Z"`, true},
+		{`second == "2026-11-22T04:17:49Z"`, true}, {`second > "2026-11-22T04:17:49Z"`, true},
+		{`latency_cpu > "600ms"`, true}, {`latency_cpu == "0:00.668"`, true}, {`latency_cpu > "700ms"`, false},
 		{`timestamp < "2026-11-22T04:17:50Z"`, true}, {`timestamp < "2026-11-22T05:17:49+01:00"`, false}, {`timestamp > "2026-11-22"`, true},
 		{`timestamp startsWith "2026-11-22T04:17"`, true}, {`timestamp_raw == 1795321069668141664`, true}, {`timestamp == "now"`, false},
 		// Numbers.
