@@ -18,6 +18,8 @@ type CompileError struct {
 	Program, Platform string
 	// Diagnostics is clang's own text, "" when Options.Stderr has received it.
 	Diagnostics string
+	// Hints are what usually helps, one sentence each.
+	Hints []string
 	// Err is how clang ended.
 	Err error
 }
@@ -108,17 +110,32 @@ func (c *compiler) compile(ctx context.Context, program string, p platform) (obj
 	return object, diagnostics, nil
 }
 
-// args of clang. The order of directories is that of testing: vmlinux.h and
-// libbpf first, the kernel's UAPI headers after all others.
+// args of clang.
 func (c *compiler) args(source, object string, p platform) []string {
 	in := func(name string) string { return filepath.Join(c.headers.dir, name) }
 	color := "-fno-color-diagnostics"
 	if c.color {
 		color = "-fcolor-diagnostics"
 	}
+	return append(flags(c.headers.dir, p),
+		"-mcpu=v3", "-O2", "-g", color,
+		// No directory in the bytes. The source lines that BTF carries for the
+		// verifier come from the embedded source, as the mapped path does not exist.
+		"-gdwarf-5", "-gembed-source", "-fdebug-compilation-dir=.",
+		"-ffile-prefix-map="+in("include")+"/=",
+		"-ffile-prefix-map="+c.headers.dir+"/=",
+		"-ffile-prefix-map="+filepath.Dir(source)+"/=",
+		"-x", "c", "-c", source, "-o", object,
+	)
+}
+
+// flags decide what a program means to clang: language, target and headers. The
+// order of directories is that of testing: vmlinux.h and libbpf first, the kernel's
+// UAPI headers after all others.
+func flags(headers string, p platform) []string {
+	in := func(name string) string { return filepath.Join(headers, name) }
 	return []string{
-		"-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", color,
-		"-D__TARGET_ARCH_" + p.define,
+		"-target", "bpf", "-Wall", "-D__TARGET_ARCH_" + p.define,
 		// Clang's own headers yes, those of the machine no.
 		"-nostdlibinc",
 		"-I", in("vmlinux/" + p.arch),
@@ -126,13 +143,6 @@ func (c *compiler) args(source, object string, p platform) []string {
 		"-I", in("include"),
 		"-idirafter", in("uapi-" + p.arch),
 		"-idirafter", in("uapi"),
-		// No directory in the bytes. The source lines that BTF carries for the
-		// verifier come from the embedded source, as the mapped path does not exist.
-		"-gdwarf-5", "-gembed-source", "-fdebug-compilation-dir=.",
-		"-ffile-prefix-map=" + in("include") + "/=",
-		"-ffile-prefix-map=" + c.headers.dir + "/=",
-		"-ffile-prefix-map=" + filepath.Dir(source) + "/=",
-		"-x", "c", "-c", source, "-o", object,
 	}
 }
 
@@ -149,7 +159,7 @@ func (c *compiler) failure(program string, p platform, diagnostics []byte, err e
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("compile %s: run clang: %w", program, err)
 	}
-	e := &CompileError{Program: program, Platform: p.String(), Err: err}
+	e := &CompileError{Program: program, Platform: p.String(), Hints: hints(diagnostics), Err: err}
 	if c.quiet {
 		e.Diagnostics = string(diagnostics)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/gadget-bpf/gadget/builder"
 	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/internal/gadgettest"
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/runner"
 	"github.com/gadget-bpf/gadget/schemas"
@@ -145,6 +146,7 @@ func trace(t *testing.T, dir, marker string, params map[string]string, do func()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		t.Fatalf("%+v (report %+v)", err, report)
 	}
+	gadgettest.CheckSchema(t, p.Sources[0].Layout, event.JSONOptions{}, out.Bytes())
 	var events []map[string]any
 	for line := range bytes.Lines(out.Bytes()) {
 		if !bytes.Contains(line, []byte(marker)) {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/internal/gadgettest"
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/runner"
 	"github.com/gadget-bpf/gadget/schemas"
@@ -41,6 +42,7 @@ func snapshot(t *testing.T, dir string, params map[string]string) []map[string]a
 	if err != nil {
 		t.Fatalf("%+v (report %+v)", err, report)
 	}
+	gadgettest.CheckSchema(t, p.Sources[0].Layout, event.JSONOptions{}, out.Bytes())
 	var rows []map[string]any
 	if err := json.Unmarshal(out.Bytes(), &rows); err != nil {
 		t.Fatalf("%v: %.500s", err, &out)

@@ -31,6 +31,7 @@ func explain(err error) *fault {
 	var buffer *runner.BufferError
 	switch {
 	case errors.As(err, &compile):
+		f.hints = append(f.hints, compile.Hints...)
 		return f.hint("nothing has been tagged; what clang says is above")
 	case errors.Is(err, builder.ErrNoHeaders):
 		return f

@@ -46,7 +46,9 @@ back with the containers they belong to.`,
 	)
 	root.AddCommand(
 		runCmd(a),
+		schemaCmd(a),
 		imageCmd(a),
+		headersCmd(a),
 		shortcut(imagePullCmd(a, "")),
 		shortcut(imagePushCmd(a, "")),
 		loginCmd(a),
