@@ -26,9 +26,6 @@ type Kernel struct {
 	Package, Suite string
 	// Arch in Go's words.
 	Arch string
-	// Broken are cases that are known to fail there; one that passes must leave
-	// the list.
-	Broken []string
 }
 
 // Result of one case in one guest.

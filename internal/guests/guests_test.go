@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -27,9 +26,7 @@ var (
 // kernels of the matrix: the oldest that is supported, two stable ones, the newest.
 var kernels = []Kernel{
 	{Name: "5.10", Suite: "bullseye", Package: "linux-image-5.10.*-cloud-amd64-unsigned", Arch: "amd64"},
-	{Name: "6.1", Suite: "bookworm", Package: "linux-image-6.1.*-cloud-amd64-unsigned", Arch: "amd64",
-		// Programs that need a trampoline attach there, and are never run.
-		Broken: []string{"fentry", "fexit", "lsm"}},
+	{Name: "6.1", Suite: "bookworm", Package: "linux-image-6.1.*-cloud-amd64-unsigned", Arch: "amd64"},
 	{Name: "6.12", Suite: "trixie", Package: "linux-image-6.12.*-cloud-amd64-unsigned", Arch: "amd64"},
 	{Name: "7.x", Suite: "trixie-backports", Package: "linux-binary-7.*-cloud-amd64", Arch: "amd64"},
 }
@@ -63,23 +60,20 @@ func TestKernels(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			report(t, k, console)
+			report(t, console)
 			t.Logf("%s: %.0f s", k.Name, time.Since(start).Seconds())
 		})
 	}
 }
 
 // report fails for each case that failed and for those that said nothing.
-func report(t *testing.T, k Kernel, console string) {
+func report(t *testing.T, console string) {
 	t.Helper()
 	said := map[string]bool{}
 	for _, r := range Results(console) {
 		said[r.Case] = true
 		t.Logf("%-20s %s %s", r.Case, r.Verdict, r.Detail)
-		switch broken := slices.Contains(k.Broken, r.Case); {
-		case broken && r.Verdict == "ok":
-			t.Errorf("%s: works now, take it off the list of what is broken", r.Case)
-		case !broken && r.Verdict == "fail":
+		if r.Verdict == "fail" {
 			t.Errorf("%s: %s", r.Case, r.Detail)
 		}
 	}

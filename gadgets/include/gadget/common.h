@@ -16,6 +16,8 @@ static __always_inline void gadget_process_populate(struct gadget_process *p)
 	__u64 uid_gid = bpf_get_current_uid_gid();
 	struct task_struct *parent;
 
+	/* Some kernels write no more than the name and its end. */
+	__builtin_memset(p->comm, 0, sizeof(p->comm));
 	bpf_get_current_comm(p->comm, sizeof(p->comm));
 	p->pid = pid_tgid >> 32;
 	p->tid = (__u32)pid_tgid;

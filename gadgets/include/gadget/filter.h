@@ -50,7 +50,10 @@ static __always_inline bool gadget_should_discard_gid(gadget_gid gid)
 	return targ_gid != (gadget_gid)-1 && targ_gid != gid;
 }
 
-/* comm has TASK_COMM_LEN bytes, padded with zeros. */
+/*
+ * What follows the end of comm may be anything: Linux 6.1 leaves there what was
+ * in memory before.
+ */
 static __always_inline bool gadget_should_discard_comm(const char *comm)
 {
 	if (targ_comm[0] == '\0')
@@ -58,6 +61,8 @@ static __always_inline bool gadget_should_discard_comm(const char *comm)
 	for (int i = 0; i < TASK_COMM_LEN; i++) {
 		if (targ_comm[i] != comm[i])
 			return true;
+		if (targ_comm[i] == '\0')
+			break;
 	}
 	return false;
 }
