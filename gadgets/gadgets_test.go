@@ -76,6 +76,7 @@ func TestGadgetsLoad(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				checkDescribed(t, dir, p)
 				var switches []string
 				if spec.Variables[plan.FilterSwitch] != nil {
 					switches = append(switches, plan.FilterSwitch)
@@ -89,6 +90,30 @@ func TestGadgetsLoad(t *testing.T) {
 					loadWith(t, spec.Copy(), switches, bits)
 				}
 			})
+		}
+	}
+}
+
+// checkDescribed finds what a user can see or set and nobody explains.
+func checkDescribed(t *testing.T, dir string, p *plan.Plan) {
+	t.Helper()
+	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range p.Sources {
+		for i := range s.Layout.Fields {
+			if f := &s.Layout.Fields[i]; f.Description == "" {
+				t.Errorf("field %s of %s has no description", f.Name, s.Name)
+			}
+		}
+	}
+	for _, param := range p.Params {
+		if param.Description == "" {
+			t.Errorf("--%s has no description", param.Key)
+		}
+		if !bytes.Contains(readme, []byte("--"+param.Key)) {
+			t.Errorf("README.md says nothing of --%s", param.Key)
 		}
 	}
 }

@@ -122,12 +122,12 @@ func fieldsHelp(g *gadget) string {
 	var b strings.Builder
 	for _, s := range g.plan.Sources {
 		fmt.Fprintf(&b, "Fields of %s (* is shown without being asked for):\n", s.Name)
+		fields := listFields(s.Layout)
 		width := 0
-		for i := range s.Layout.Fields {
-			width = max(width, len(s.Layout.Fields[i].Name))
+		for _, f := range fields {
+			width = max(width, len(f.Name))
 		}
-		for i := range s.Layout.Fields {
-			f := &s.Layout.Fields[i]
+		for _, f := range fields {
 			mark := " "
 			if !f.Hidden {
 				mark = "*"

@@ -152,13 +152,33 @@ func inspectSource(s *plan.Source) sourceView {
 	if s.Layout.Array {
 		v.Kind = "array"
 	}
-	for i := range s.Layout.Fields {
-		f := &s.Layout.Fields[i]
-		if f.Class() != event.None {
-			v.Fields = append(v.Fields, fieldView{f.Name, fieldType(f), f.Hidden, f.Description, slices.Clone(f.Tags)})
-		}
-	}
+	v.Fields = append(v.Fields, listFields(s.Layout)...)
 	return v
+}
+
+// structType is what the list of fields calls a member that has members itself.
+const structType = "struct"
+
+// listFields lists the fields of a layout, and before its members every struct that
+// the gadget describes.
+func listFields(l *event.Layout) []fieldView {
+	var list []fieldView
+	listed := map[string]bool{}
+	for i := range l.Fields {
+		f := &l.Fields[i]
+		if f.Class() == event.None {
+			continue
+		}
+		for at, c := range f.Name {
+			group := f.Name[:at]
+			if about := l.Groups[group]; c == '.' && about != "" && !listed[group] {
+				listed[group] = true
+				list = append(list, fieldView{Name: group, Type: structType, Hidden: true, Description: about})
+			}
+		}
+		list = append(list, fieldView{f.Name, fieldType(f), f.Hidden, f.Description, slices.Clone(f.Tags)})
+	}
+	return list
 }
 
 // kinds names the kinds of fields that are more than text.

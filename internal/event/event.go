@@ -99,6 +99,8 @@ type Layout struct {
 	// unique. Struct members that are structs themselves have no Field of their
 	// own, their members do, under a dotted name.
 	Fields []Field
+	// Groups describes, by dotted name, members that are structs: for people only.
+	Groups map[string]string
 	// MntNS and NetNS are the first fields with the mount and the network
 	// namespace, nil when there is none: the keys of container look-ups.
 	MntNS, NetNS *Field

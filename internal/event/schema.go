@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // Schema is a JSON Schema (draft 2020-12), as far as it takes to describe what
@@ -33,10 +34,24 @@ const SchemaDialect = "https://json-schema.org/draft/2020-12/schema"
 // data sources an array of them unless o says lines.
 func NewSchema(l *Layout, o JSONOptions) *Schema {
 	s := newTree(l).schema()
+	for name, about := range l.Groups {
+		s.at(name).Description = about
+	}
 	if l.Array && !o.Lines {
 		s = &Schema{Type: "array", Items: s}
 	}
 	s.Title = l.Name
+	return s
+}
+
+// at is the member of an object by its dotted name, a schema of nothing when
+// there is none.
+func (s *Schema) at(name string) *Schema {
+	for key := range strings.SplitSeq(name, ".") {
+		if s = s.Properties[key]; s == nil {
+			return &Schema{}
+		}
+	}
 	return s
 }
 

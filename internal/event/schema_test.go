@@ -32,6 +32,21 @@ func compileSchema(t *testing.T, s *Schema) *jsonschema.Schema {
 	return compiled
 }
 
+// What is said of a struct lands at the object that it is in JSON.
+func TestSchemaGroups(t *testing.T) {
+	l := &Layout{
+		Fields: []Field{{Name: "a.b.c", Kind: Uint8, Size: 1, Description: "leaf"}},
+		Groups: map[string]string{"a.b": "twig", "nowhere.else": "nothing"},
+	}
+	s := NewSchema(l, JSONOptions{})
+	if got := s.at("a.b").Description; got != "twig" {
+		t.Errorf("a.b is %q", got)
+	}
+	if s.at("a").Description != "" || len(s.Properties) != 1 {
+		t.Errorf("more is described than there is: %+v", s.at("a"))
+	}
+}
+
 // FuzzSchema checks that the schema of any layout is one, and that the JSON of any
 // records of it is what the schema says.
 func FuzzSchema(f *testing.F) {

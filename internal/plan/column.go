@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"maps"
 	"strconv"
 	"strings"
@@ -28,6 +29,21 @@ func autoTemplate(names []string) string {
 	return ""
 }
 
+// kindAbout describes the texts that we make, where neither gadget.yaml nor a
+// template does.
+var kindAbout = map[event.Kind]string{
+	event.Errno:      "Name of the error, empty for none",
+	event.Signal:     "Name of the signal",
+	event.FileMode:   "Permissions of the file",
+	event.FileFlags:  "Flags of the open file",
+	event.User:       "Name of the user",
+	event.Group:      "Name of the group",
+	event.L3Addr:     "IP address",
+	event.L4Addr:     "IP address",
+	event.L4Proto:    "Protocol, such as TCP",
+	event.L4Endpoint: "IP address and port",
+}
+
 // configure applies what decides how a field looks, weakest first: our
 // defaults, the type's template, the template that gadget.yaml names, what
 // gadget.yaml says itself.
@@ -39,7 +55,7 @@ func (b *layoutBuilder) configure(f *event.Field, template string) {
 	maps.Copy(all, own.Annotations)
 	f.Annotations = all
 	f.Tags = append(f.Tags, own.Tags...)
-	f.Description = all["description"]
+	f.Description = cmp.Or(all["description"], kindAbout[f.Kind])
 	f.Column.Width, f.Column.Precision = 16, -1
 	for key, value := range all {
 		setColumn(f, key, value)

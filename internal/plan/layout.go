@@ -125,8 +125,10 @@ func (b *layoutBuilder) member(prefix string, m btf.Member, offset int, owner st
 			return
 		}
 		inner, owner = t.Members, t.Name
+		b.group(name)
 	case *btf.Union:
 		inner, owner = t.Members, t.Name
+		b.group(name)
 	case *btf.Array:
 		b.array(event.Field{Name: name, Offset: offset, Column: event.Column{Title: processTitle(owner, m.Name)}}, m.Name, names, t)
 		return
@@ -141,6 +143,17 @@ func (b *layoutBuilder) member(prefix string, m btf.Member, offset int, owner st
 		return
 	}
 	b.members(name, inner, offset, owner)
+}
+
+// group keeps what gadget.yaml says of a member that is a struct: it has no field
+// of its own that could say it.
+func (b *layoutBuilder) group(name string) {
+	if about := b.annotation(name, "description"); about != "" {
+		if b.layout.Groups == nil {
+			b.layout.Groups = map[string]string{}
+		}
+		b.layout.Groups[name] = about
+	}
 }
 
 // resolve strips typedefs and qualifiers and returns the names met on the way,

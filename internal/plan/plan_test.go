@@ -5,7 +5,9 @@ import (
 	"debug/elf"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,6 +57,9 @@ func describe(p *plan.Plan) string {
 		for i := range l.Fields {
 			describeField(&b, &l.Fields[i])
 		}
+		for _, group := range slices.Sorted(maps.Keys(l.Groups)) {
+			fmt.Fprintf(&b, "  %s is %q\n", group, l.Groups[group])
+		}
 	}
 	b.WriteString("\n")
 	for _, x := range p.Params {
@@ -100,6 +105,9 @@ func describeField(b *strings.Builder, f *event.Field) {
 	}
 	if f.Enum != nil {
 		fmt.Fprintf(b, " enum %v", f.Enum.Values)
+	}
+	if f.Description != "" {
+		fmt.Fprintf(b, " %q", f.Description)
 	}
 	b.WriteString("\n")
 }
