@@ -42,6 +42,8 @@ type Batch struct {
 	raw      []byte
 	rows     []event.Record
 	buf      []byte
+	// open is true between Begin and End of the encoder.
+	open bool
 }
 
 // NewBatch makes the loop; nothing is read before Run.
@@ -61,7 +63,7 @@ func (b *Batch) Run(ctx context.Context, s Schedule) error {
 			break
 		}
 		wait = s.Interval
-		if err := b.once(); err != nil {
+		if err := b.once(b.ends(s, n)); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -71,13 +73,28 @@ func (b *Batch) Run(ctx context.Context, s Schedule) error {
 	return nil
 }
 
-// Finish fetches the last batch of a schedule that has one. It is called after
-// the programs have been detached.
-func (b *Batch) Finish(s Schedule) error {
-	if !s.Final {
-		return nil
+// ends tells whether the encoder's batch ends with the n-th one that is fetched.
+func (b *Batch) ends(s Schedule, n uint64) bool {
+	if b.Every == 0 || s.Interval == 0 {
+		return true
 	}
-	if err := b.once(); !errors.Is(err, ErrEnough) {
+	joined := max(1, uint64((b.Every+s.Interval/2)/s.Interval))
+	// The last one is joined with what Finish fetches.
+	return (n+1)%joined == 0 && (n+1 != s.Count || !s.Final)
+}
+
+// Finish fetches the last batch of a schedule that has one, and ends what is still
+// joined. It is called after the programs have been detached.
+func (b *Batch) Finish(s Schedule) error {
+	var err error
+	switch {
+	case s.Final:
+		err = b.once(true)
+	case b.open:
+		b.rows = b.rows[:0]
+		err = b.write(true)
+	}
+	if !errors.Is(err, ErrEnough) {
 		return err
 	}
 	return nil
@@ -94,8 +111,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// once takes one batch through the pipe.
-func (b *Batch) once() error {
+// once takes one batch through the pipe; end says whether it is the encoder's last
+// for now.
+func (b *Batch) once(end bool) error {
 	var err error
 	if b.raw, err = b.fetch(b.raw[:0]); err != nil {
 		return err
@@ -116,7 +134,7 @@ func (b *Batch) once() error {
 		b.Filtered.Add(uint64(len(b.rows) - b.MaxRows))
 		b.rows = b.rows[:b.MaxRows]
 	}
-	return b.write()
+	return b.write(end)
 }
 
 // row looks up the container of a row and keeps the row if it is wanted.
@@ -153,8 +171,11 @@ func (b *Batch) judge(mntns uint64) (*event.Container, container.Verdict) {
 	}
 }
 
-func (b *Batch) write() error {
-	b.buf = b.Encoder.Begin(b.buf[:0])
+func (b *Batch) write(end bool) error {
+	b.buf = b.buf[:0]
+	if !b.open {
+		b.buf = b.Encoder.Begin(b.buf)
+	}
 	enough := false
 	for i := range b.rows {
 		if enough = !b.out.take(); enough {
@@ -163,11 +184,15 @@ func (b *Batch) write() error {
 		b.Delivered.Add(1)
 		b.buf = b.Encoder.Append(b.buf, &b.rows[i])
 	}
-	b.buf = b.Encoder.End(b.buf)
+	enough = enough || b.out.spent()
+	b.open = !end && !enough
+	if !b.open {
+		b.buf = b.Encoder.End(b.buf)
+	}
 	if err := b.out.write(b.buf); err != nil {
 		return err
 	}
-	if enough || b.out.spent() {
+	if enough {
 		return ErrEnough
 	}
 	return nil

@@ -23,6 +23,10 @@ import (
 // event costs more than making its text.
 const flushSize = 64 << 10
 
+// maxBurst is how many events are handled before the loop looks at anything else,
+// for encoders that gather no text.
+const maxBurst = 1 << 14
+
 // ErrEnough ends a loop whose output has had as many events as were asked for.
 var ErrEnough = errors.New("event limit reached")
 
@@ -77,6 +81,10 @@ type Source struct {
 	// Hold knows containers and keeps back the events whose container is not
 	// known yet; nil when the data source has no mount namespace.
 	Hold *HoldBack
+	// Every is for encoders that sum up: it is the time between two calls of
+	// their End. A stream is cut into batches that take so long, and batches that
+	// come more often are joined. 0 leaves both as they are.
+	Every time.Duration
 
 	Delivered, Filtered atomic.Uint64
 }
@@ -100,6 +108,8 @@ type Stream struct {
 	// padded is room for samples shorter than the struct.
 	padded []byte
 	rec    event.Record
+	// due is when the stream is cut next.
+	due time.Time
 }
 
 // NewStream makes the loop; nothing is read before Run.
@@ -115,6 +125,7 @@ func NewStream(src *Source, reader Samples, out *Output) *Stream {
 // enough ([ErrEnough]) or cannot be written.
 func (s *Stream) Run() error {
 	s.buf = s.Encoder.Begin(s.buf)
+	s.due = time.Now().Add(s.Every)
 	if err := s.flush(); err != nil {
 		return err
 	}
@@ -125,6 +136,7 @@ func (s *Stream) Run() error {
 			err = s.release(false)
 		}
 		if err == nil {
+			s.cut()
 			err = s.flush()
 		}
 		if errors.Is(err, ErrDrained) || errors.Is(err, ErrEnough) {
@@ -136,9 +148,21 @@ func (s *Stream) Run() error {
 	}
 }
 
-// burst handles events until none is waiting or there is a buffer full of text.
+// cut ends a batch of the stream and begins the next when its time has come.
+func (s *Stream) cut() {
+	if s.Every == 0 {
+		return
+	}
+	if now := time.Now(); !now.Before(s.due) {
+		s.buf = s.Encoder.Begin(s.Encoder.End(s.buf))
+		s.due = now.Add(s.Every)
+	}
+}
+
+// burst handles events until none is waiting, there is a buffer full of text, or
+// it has been at it for long enough.
 func (s *Stream) burst() error {
-	for {
+	for range maxBurst {
 		raw, more, err := s.reader.Next()
 		if err != nil {
 			return err
@@ -147,9 +171,10 @@ func (s *Stream) burst() error {
 			return err
 		}
 		if !more || len(s.buf) >= flushSize {
-			return nil
+			break
 		}
 	}
+	return nil
 }
 
 // event takes one sample through the pipe.
@@ -217,12 +242,16 @@ func (s *Stream) emitHeld(raw []byte, c *event.Container) error {
 	return s.emit()
 }
 
-// patience is how long the loop may sleep: shorter while events are held back.
+// patience is how long the loop may sleep: shorter while events are held back or
+// the stream is to be cut.
 func (s *Stream) patience() time.Duration {
-	if s.Hold == nil || s.Hold.Empty() {
-		return 0
+	switch {
+	case s.Hold != nil && !s.Hold.Empty():
+		return 5 * time.Millisecond
+	case s.Every > 0:
+		return max(time.Until(s.due), 1)
 	}
-	return 5 * time.Millisecond
+	return 0
 }
 
 func (s *Stream) flush() error {
