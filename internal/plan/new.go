@@ -68,6 +68,7 @@ func New(object []byte, md *schemas.Metadata) (*Plan, error) {
 			return nil, err
 		}
 	}
+	p.addMetrics()
 	p.addPrograms(decls)
 	p.addMaps()
 	return p, nil

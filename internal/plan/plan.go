@@ -11,6 +11,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/internal/metric"
 	"github.com/gadget-bpf/gadget/schemas"
 )
 
@@ -46,6 +47,9 @@ const (
 	Iterator
 	// MapIterator rows are the entries of a hash map, which is emptied by reading.
 	MapIterator
+	// Rendered events are drawings of the metrics of another source, whose records
+	// make them: nothing is read for a Rendered source.
+	Rendered
 )
 
 // Source is one data source.
@@ -67,6 +71,10 @@ type Source struct {
 	Lost string
 	// Struct is the C name of the event struct, the value's for a MapIterator.
 	Struct string
+	// Metrics to which the records are summed up in place of being shown, and the
+	// Rendered source that shows them; nil for most sources.
+	Metrics   *metric.Set
+	Rendering *Source
 }
 
 // Param is a parameter that a user may set.

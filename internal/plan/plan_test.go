@@ -293,3 +293,64 @@ func FuzzNew(f *testing.F) {
 		}
 	})
 }
+
+// A data source with metrics is followed by the one that draws them.
+func TestMetrics(t *testing.T) {
+	const dir = "../../runner/testdata/metrics"
+	p := gadgettest.Plan(t, dir)
+	for _, problem := range p.Problems {
+		t.Error(problem)
+	}
+	var got []string
+	for _, s := range p.Sources {
+		line := s.Name
+		if s.Metrics != nil {
+			line += " drawn by " + s.Rendering.Name
+			for _, k := range s.Metrics.Keys {
+				line += ", key " + k.Name
+			}
+			for _, m := range s.Metrics.Metrics {
+				line += fmt.Sprintf(", %s %q in %q: %s", m.Type, m.Name, m.Unit, m.Description)
+			}
+		}
+		if s.Kind == plan.Rendered {
+			line += fmt.Sprintf(" %s %v", s.Layout.Fields[0].Name, s.Layout.Annotations)
+		}
+		got = append(got, fmt.Sprintf("%s, final %v", line, s.FinalFetch))
+	}
+	drawn := " text map[cli.clear-screen-before:true cli.default-output-mode:histogram], final false"
+	want := []string{
+		`calls drawn by calls-rendered, key parity, counter "calls" in "": , gauge "last argument" in "": , histogram "arguments" in "things": First arguments, final true`,
+		"calls-rendered" + drawn,
+		`stream drawn by stream-rendered, counter "events" in "": Events of the stream, histogram "argument" in "": , final false`,
+		"stream-rendered" + drawn,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+
+	source := func(annotations map[string]string, fields map[string]schemas.Field) *plan.Plan {
+		t.Helper()
+		p, err := plan.New(gadgettest.Object(t, dir), &schemas.Metadata{DataSources: map[string]schemas.DataSource{
+			"stream": {Annotations: annotations, Fields: fields, Pos: schemas.Pos{Line: 3}},
+			"calls":  {Annotations: map[string]string{"metrics.collect": "true"}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	shown := map[string]string{"metrics.print": "true"}
+	// Collected only: shown as it is. Without any metric: shown as it is, and said.
+	p = source(shown, nil)
+	if len(p.Sources) != 2 || p.Sources[0].Metrics != nil || len(p.Problems) != 1 ||
+		!strings.Contains(p.Problems[0].String(), "data source stream: no field is a counter") {
+		t.Errorf("%d sources, problems %v", len(p.Sources), p.Problems)
+	}
+	// A mistake has the place of its field.
+	p = source(shown, map[string]schemas.Field{"argument": {Pos: schemas.Pos{Line: 7},
+		Annotations: map[string]string{"metrics.type": "histogram", "metrics.boundaries": "2,1"}}})
+	if len(p.Problems) == 0 || p.Problems[0].Pos.Line != 7 || !strings.Contains(p.Problems[0].Message, "field argument: metrics.boundaries: 1 is not above") {
+		t.Errorf("problems %v", p.Problems)
+	}
+}
