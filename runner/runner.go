@@ -28,6 +28,9 @@ import (
 // events of busy machines; it is mapped twice and counts against memory.
 const DefaultBufferSize = 4 << 20
 
+// DefaultPrintInterval is the time between two drawings of metrics.
+const DefaultPrintInterval = time.Second
+
 // Options of a run. The zero value runs the gadget with its own defaults and
 // throws its events away.
 type Options struct {
@@ -58,6 +61,9 @@ type Options struct {
 	// 0 is what the gadget says.
 	Interval time.Duration
 	Count    uint64
+	// PrintInterval is the time between two calls of End of the encoder of a data
+	// source with metrics, which sums up what it gets; 0 is DefaultPrintInterval.
+	PrintInterval time.Duration
 	// MaxEvents ends the run after so many events; 0 is no limit.
 	MaxEvents uint64
 

@@ -3,6 +3,7 @@ package runner
 import (
 	"cmp"
 	"log/slog"
+	"time"
 
 	"github.com/gadget-bpf/gadget/internal/event"
 	"github.com/gadget-bpf/gadget/internal/plan"
@@ -35,8 +36,12 @@ func (s *source) close(log *slog.Logger) {
 	}
 }
 
-// openSource prepares the way of one data source's events.
+// openSource prepares the way of one data source's events. Those of a rendered one
+// come from the source that has the metrics.
 func (r *run) openSource(s *plan.Source) error {
+	if s.Kind == plan.Rendered {
+		return nil
+	}
 	src := &source{Source: s, pipe: &pipe.Source{Layout: s.Layout}}
 	var err error
 	if r.opts.Encoder != nil {
@@ -51,6 +56,9 @@ func (r *run) openSource(s *plan.Source) error {
 		if src.pipe.Filter, err = r.opts.Filter(s, r.env); err != nil {
 			return err
 		}
+	}
+	if s.Metrics != nil {
+		src.pipe.Every = r.printInterval()
 	}
 	if s.Layout.Array {
 		err = r.openBatch(src)
@@ -81,6 +89,10 @@ func (r *run) openBatch(src *source) (err error) {
 		Count:    cmp.Or(r.opts.Count, src.Count),
 		Final:    src.FinalFetch,
 	}
+	// What is drawn more often than it is fetched would not change.
+	if src.Metrics != nil && r.opts.Interval == 0 {
+		src.schedule.Interval = min(src.schedule.Interval, src.pipe.Every)
+	}
 	if src.Kind == plan.MapIterator {
 		src.schedule.First = src.schedule.Interval
 	}
@@ -99,14 +111,23 @@ func (r *run) openBatch(src *source) (err error) {
 		fetch = fetchMap(r.loaded.coll.Maps[src.Map])
 	}
 	src.batch = pipe.NewBatch(src.pipe, fetch, r.out)
-	src.batch.MaxRows = r.opts.MaxRows
 	if r.watcher != nil && src.Layout.MntNS != nil {
 		src.batch.Table = r.watcher.Table()
 	}
+	// Rows that are summed up have no order, and none may be missing.
+	if src.Metrics != nil {
+		return nil
+	}
+	src.batch.MaxRows = r.opts.MaxRows
 	if r.opts.Order != nil {
 		src.batch.Compare, err = r.opts.Order(src.Source, r.env)
 	}
 	return err
+}
+
+// printInterval is the time between two drawings of metrics.
+func (r *run) printInterval() time.Duration {
+	return cmp.Or(r.opts.PrintInterval, DefaultPrintInterval)
 }
 
 // mute is the encoder of a data source that is not shown.
