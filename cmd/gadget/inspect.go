@@ -7,6 +7,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/internal/metric"
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/registry"
 	"github.com/gadget-bpf/gadget/schemas"
@@ -84,7 +85,7 @@ type paramView struct {
 
 type sourceView struct {
 	Name string `json:"name"`
-	// Kind is stream or array.
+	// Kind is stream, array, or drawing: text made of the metrics of another one.
 	Kind string `json:"kind"`
 	Map  string `json:"map,omitempty"`
 	// CountsLoss is true when the gadget itself counts the events it loses.
@@ -92,6 +93,17 @@ type sourceView struct {
 	Struct     string      `json:"struct,omitempty"`
 	Bytes      int         `json:"bytes"`
 	Fields     []fieldView `json:"fields"`
+	// Metrics are shown in place of the fields' values, by the data source DrawnBy.
+	Metrics []metricView `json:"metrics,omitempty"`
+	DrawnBy string       `json:"drawnBy,omitempty"`
+}
+
+type metricView struct {
+	Name        string   `json:"name"`
+	Type        string   `json:"type"`
+	Unit        string   `json:"unit"`
+	Keys        []string `json:"keys"`
+	Description string   `json:"description,omitempty"`
 }
 
 type fieldView struct {
@@ -149,8 +161,14 @@ func inspect(a *app, info *registry.Info, p *plan.Plan, platform string) *inspec
 
 func inspectSource(s *plan.Source) sourceView {
 	v := sourceView{Name: s.Name, Kind: "stream", Map: s.Map, CountsLoss: s.Lost != "", Struct: s.Struct, Bytes: s.Layout.Size, Fields: []fieldView{}}
-	if s.Layout.Array {
+	switch {
+	case s.Layout.Array:
 		v.Kind = "array"
+	case s.Kind == plan.Rendered:
+		v.Kind = "drawing"
+	}
+	if s.Metrics != nil {
+		v.Metrics, v.DrawnBy = inspectMetrics(s.Metrics), s.Rendering.Name
 	}
 	v.Fields = append(v.Fields, listFields(s.Layout)...)
 	return v
@@ -179,6 +197,18 @@ func listFields(l *event.Layout) []fieldView {
 		list = append(list, fieldView{f.Name, fieldType(f), f.Hidden, f.Description, slices.Clone(f.Tags)})
 	}
 	return list
+}
+
+func inspectMetrics(set *metric.Set) []metricView {
+	keys := []string{}
+	for _, k := range set.Keys {
+		keys = append(keys, k.Name)
+	}
+	var views []metricView
+	for _, m := range set.Metrics {
+		views = append(views, metricView{m.Name, m.Type.String(), m.Unit, keys, m.Description})
+	}
+	return views
 }
 
 // kinds names the kinds of fields that are more than text.

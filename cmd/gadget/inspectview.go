@@ -190,11 +190,7 @@ func (v *inspection) writeParams(p *page) {
 }
 
 func (s *sourceView) write(p *page) {
-	loss := "loss is counted"
-	if !s.CountsLoss {
-		loss = "the gadget does not count loss"
-	}
-	p.title("Data source "+s.Name, fmt.Sprintf("%s of struct %s, %d bytes each, through %s; %s; * is shown without being asked for", s.Kind, s.Struct, s.Bytes, s.Map, loss))
+	p.title("Data source "+s.Name, s.note())
 	table := &view.Table{Titles: []string{"  field", "type", "description"}}
 	for _, f := range s.Fields {
 		mark := "* "
@@ -204,6 +200,27 @@ func (s *sourceView) write(p *page) {
 		table.Row(mark+f.Name, f.Type, f.Description)
 	}
 	p.table(table)
+	if len(s.Metrics) == 0 {
+		return
+	}
+	p.title("Metrics of "+s.Name, "shown by "+s.DrawnBy)
+	table = &view.Table{Titles: []string{"metric", "type", "unit", "one for each", "description"}}
+	for _, m := range s.Metrics {
+		table.Row(m.Name, m.Type, firstNonEmpty(m.Unit, "-"), firstNonEmpty(strings.Join(m.Keys, ", "), "-"), m.Description)
+	}
+	p.table(table)
+}
+
+// note says where the events come from.
+func (s *sourceView) note() string {
+	if s.Kind == "drawing" {
+		return "drawings of metrics, as text"
+	}
+	loss := "loss is counted"
+	if !s.CountsLoss {
+		loss = "the gadget does not count loss"
+	}
+	return fmt.Sprintf("%s of struct %s, %d bytes each, through %s; %s; * is shown without being asked for", s.Kind, s.Struct, s.Bytes, s.Map, loss)
 }
 
 // size is a number of bytes for people.

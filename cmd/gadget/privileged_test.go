@@ -26,6 +26,7 @@ func TestPrivileged(t *testing.T) {
 		for name, dir := range map[string]string{
 			"flood":   "testdata/gadgets/flood",
 			"refused": "../../runner/testdata/refused",
+			"metrics": "../../runner/testdata/metrics",
 		} {
 			if err := os.CopyFS(filepath.Join(e.WorkDir, name), os.DirFS(dir)); err != nil {
 				return err

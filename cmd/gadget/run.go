@@ -16,6 +16,7 @@ type runOptions struct {
 	show       showOptions
 	containers containerOptions
 	tables     tableOptions
+	metrics    metricOptions
 	timeout    seconds
 	maxEvents  uint64
 	bufferSize byteSize
@@ -107,6 +108,10 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 	if err := opts.tables.check(cmd, g); err != nil {
 		return err
 	}
+	if err := opts.metrics.check(cmd); err != nil {
+		return err
+	}
+	opts.show.maxSeries = opts.tables.maxRows
 	selector, err := opts.containers.selector(cmd)
 	if err != nil {
 		return err
@@ -123,6 +128,8 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		Encoder:    opts.show.encoder(a.term),
 		Filter:     opts.show.filter,
 		MaxEvents:  opts.maxEvents,
+
+		PrintInterval: time.Duration(opts.metrics.printInterval),
 		Ready: func() {
 			a.log.Info("ready")
 			// Loading does not count: a slow machine would show less.

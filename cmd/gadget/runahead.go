@@ -44,6 +44,7 @@ func extendRun(ctx context.Context, a *app, root *cobra.Command, args []string) 
 		addGadgetFlags(cmd, g)
 		a.run.show.addSourceFilters(cmd, g)
 		a.run.tables.addTo(cmd, g)
+		a.run.metrics.addTo(cmd, g)
 		a.gadget = g
 	case ahead.help:
 		cmd.Annotations = map[string]string{annotationMoreHelp: "The flags and fields of " + ahead.image + " are not known: " + explain(err).Error() + "\n"}

@@ -27,19 +27,21 @@ var unsupported = []struct {
 	{[]string{"oci-store-user"}, true, "the store of another user; use --store DIR"},
 	{[]string{"annotate"}, false, "changing annotations at run time"},
 	{[]string{"sort", "max-entries", "interval", "count"}, false, "tables: this gadget shows events one by one"},
+	{[]string{"print-interval"}, false, "drawing metrics: this gadget has none"},
 	{[]string{"symbolizers", "debuginfod-cache-path"}, false, "names for the addresses of stacks"},
 	{[]string{"socket-enricher-fields", "env-vars", "trace-pipe", "pprof-addr", "policy-format"}, false, "this function of other tools"},
-	{[]string{"otel-metrics-name", "otel-metrics-exporter", "otel-metrics-print-interval", "otel-metrics-listen-address", "otel-logs-exporter", "otel-profiles-exporter"}, false, "exporting telemetry"},
+	{[]string{"otel-metrics-name", "otel-metrics-exporter", "otel-metrics-listen-address", "otel-logs-exporter", "otel-profiles-exporter"}, false, "exporting telemetry"},
 	{[]string{"otel-metrics-listen", "otel-metrics-export-internals"}, true, "exporting telemetry"},
 }
 
 // aliases are other names of flags of `gadget run`.
 var aliases = map[string]string{
-	"container":             "containername",
-	"runtime-containername": "containername",
-	"format":                "output",
-	"map-fetch-interval":    "interval",
-	"map-fetch-count":       "count",
+	"container":                   "containername",
+	"runtime-containername":       "containername",
+	"format":                      "output",
+	"map-fetch-interval":          "interval",
+	"map-fetch-count":             "count",
+	"otel-metrics-print-interval": "print-interval",
 }
 
 // aliasOf gives the flags of fs their other names.

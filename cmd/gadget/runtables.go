@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,8 +58,11 @@ func (o *tableOptions) check(cmd *cobra.Command, g *gadget) error {
 }
 
 func (o *tableOptions) order(s *plan.Source, env *event.Env) (func(a, b *event.Record) int, error) {
-	if !s.Layout.Array {
+	switch {
+	case !s.Layout.Array:
 		return nil, nil
+	case s.Metrics != nil && o.sort.value(s.Name) != "":
+		return nil, fmt.Errorf("the series of %s come by size, the largest first", s.Name)
 	}
 	return event.ParseOrder(s.Layout, env, o.sort.value(s.Name))
 }

@@ -24,6 +24,8 @@ type showOptions struct {
 	filters, exprs     []string
 	bySource           map[string]*[]string // --filter.SOURCE
 	noHeaders, noTrunc bool
+	// maxSeries of metrics are shown; 0 is no limit.
+	maxSeries int
 }
 
 func (o *showOptions) addTo(cmd *cobra.Command) {
@@ -43,11 +45,12 @@ func (o *showOptions) addTo(cmd *cobra.Command) {
 
 // addSourceFilters adds --filter.SOURCE to gadgets with several data sources.
 func (o *showOptions) addSourceFilters(cmd *cobra.Command, g *gadget) {
-	if len(g.plan.Sources) < 2 {
+	read := slices.DeleteFunc(slices.Clone(g.plan.Sources), func(s *plan.Source) bool { return s.Kind == plan.Rendered })
+	if len(read) < 2 {
 		return
 	}
 	o.bySource = map[string]*[]string{}
-	for _, s := range g.plan.Sources {
+	for _, s := range read {
 		exprs := new([]string)
 		o.bySource[s.Name] = exprs
 		name := "filter." + s.Name
@@ -137,7 +140,14 @@ func (o *showOptions) check(cmd *cobra.Command, g *gadget) error {
 		}
 	}
 	for _, s := range g.plan.Sources {
-		if _, err := event.Select(s.Layout, o.fields.value(s.Name)); err != nil {
+		if s.Kind == plan.Rendered {
+			continue
+		}
+		if s.Metrics != nil {
+			if err := o.checkMetrics(cmd, s); err != nil {
+				return err
+			}
+		} else if _, err := event.Select(s.Layout, o.fields.value(s.Name)); err != nil {
 			return usageErrorf(cmd, "--fields: %w", err).hint("gadget run %s --help lists the fields", g.name)
 		}
 		if _, err := o.filter(s, &event.Env{}); err != nil {
@@ -150,26 +160,37 @@ func (o *showOptions) check(cmd *cobra.Command, g *gadget) error {
 // encoder makes the encoders of a run: how the events of a data source look.
 func (o *showOptions) encoder(t view.Terminal) func(*plan.Source, *event.Env) (event.Encoder, error) {
 	return func(s *plan.Source, env *event.Env) (event.Encoder, error) {
-		switch o.output.value(s.Name) {
-		case "json":
-			return event.NewJSON(s.Layout, env, event.JSONOptions{}), nil
-		case "jsonl":
-			return event.NewJSON(s.Layout, env, event.JSONOptions{Lines: true}), nil
-		case "jsonpretty":
-			return event.NewJSON(s.Layout, env, event.JSONOptions{Indent: true}), nil
-		case "yaml":
-			return event.NewYAML(s.Layout, env), nil
-		case "none":
-			return nil, nil
+		if s.Metrics != nil {
+			return o.metrics(s, env, t)
 		}
-		fields, err := event.Select(s.Layout, o.fields.value(s.Name))
-		if err != nil {
-			return nil, err
-		}
-		return event.NewColumns(s.Layout, env, event.ColumnOptions{
-			Fields: fields, Width: t.Width, NoHeaders: o.noHeaders, NoTrunc: o.noTrunc,
-		}), nil
+		return o.format(s, o.output.value(s.Name), env, t)
 	}
+}
+
+// format makes the encoder of a data source for one format.
+func (o *showOptions) format(s *plan.Source, format string, env *event.Env, t view.Terminal) (event.Encoder, error) {
+	switch format {
+	case "json":
+		return event.NewJSON(s.Layout, env, event.JSONOptions{}), nil
+	case "jsonl":
+		return event.NewJSON(s.Layout, env, event.JSONOptions{Lines: true}), nil
+	case "jsonpretty":
+		return event.NewJSON(s.Layout, env, event.JSONOptions{Indent: true}), nil
+	case "yaml":
+		return event.NewYAML(s.Layout, env), nil
+	case "none":
+		return nil, nil
+	}
+	if s.Kind == plan.Rendered {
+		return event.NewRaw(s.Layout, env), nil
+	}
+	fields, err := event.Select(s.Layout, o.fields.value(s.Name))
+	if err != nil {
+		return nil, err
+	}
+	return event.NewColumns(s.Layout, env, event.ColumnOptions{
+		Fields: fields, Width: t.Width, NoHeaders: o.noHeaders, NoTrunc: o.noTrunc,
+	}), nil
 }
 
 // filter is the filter of a data source, nil when all of its events are wanted.
