@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
 	"golang.org/x/sys/unix"
@@ -257,11 +258,15 @@ func loadError(err error, spec *ebpf.CollectionSpec) error {
 			name = n
 		}
 	}
+	prog := spec.Programs[name]
 	var ve *ebpf.VerifierError
 	if errors.As(err, &ve) && len(ve.Log) > 0 {
-		return newVerifierError(name, ve, err)
+		var instructions asm.Instructions
+		if prog != nil {
+			instructions = prog.Instructions
+		}
+		return newVerifierError(name, instructions, ve, err)
 	}
-	prog := spec.Programs[name]
 	if prog != nil && targetMissing(err, prog) {
 		return &AttachError{Program: name, Section: prog.SectionName, Hook: prog.AttachTo, Err: fs.ErrNotExist}
 	}

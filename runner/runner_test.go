@@ -231,8 +231,8 @@ func TestRefusals(t *testing.T) {
 			switch {
 			case !errors.As(err, &v):
 				return "want a verifier error"
-			case v.Program != "unchecked", !strings.Contains(v.Source, "*value += 1;"), v.Cause == "", len(v.Log) == 0:
-				return fmt.Sprintf("program %q, source %q, cause %q, %d lines of log", v.Program, v.Source, v.Cause, len(v.Log))
+			case v.Program != "unchecked", !strings.Contains(v.At.Text, "*value += 1;"), v.Cause == "", len(v.Log) == 0:
+				return fmt.Sprintf("program %q, source %q, cause %q, %d lines of log", v.Program, v.At.Text, v.Cause, len(v.Log))
 			}
 			return ""
 		}},

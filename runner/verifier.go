@@ -2,100 +2,76 @@ package runner
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+
+	"github.com/gadget-bpf/gadget/runner/verifier"
 )
 
 // VerifierError says that the kernel refused a program, and why.
 type VerifierError struct {
 	// Program is the C function, "" when unknown.
 	Program string
-	// Source is the line of C at which the verifier stopped, as the object
-	// records it, "" when unknown.
-	Source string
-	// Reason is the verifier's own last word, Cause one sentence of ours about
-	// it, "" when we have none.
-	Reason, Cause string
+	verifier.Finding
 	// Log is everything the verifier wrote.
 	Log []string
 	Err error
 }
 
+// Error is several lines: the reason, the place, what the verifier knew, what is
+// wrong, what helps.
 func (e *VerifierError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "the kernel's verifier refused program %s: %s", e.Program, e.Reason)
-	if e.Source != "" {
-		fmt.Fprintf(&b, "\n  at: %s", e.Source)
+	writePlace(&b, "at", e.At)
+	writePlace(&b, "reserved at", e.Reserved)
+	for _, v := range e.Known {
+		fmt.Fprintf(&b, "\n  %s is %s", v.Register, v.Raw)
+		if v.Words != "" {
+			fmt.Fprintf(&b, ": %s", v.Words)
+		}
 	}
 	if e.Cause != "" {
-		fmt.Fprintf(&b, "\n  %s", e.Cause)
+		fmt.Fprintf(&b, "\n  %s\n  %s", e.Cause, e.Fix)
 	}
 	return b.String()
+}
+
+// writePlace quotes a line of the source with a mark below the column.
+func writePlace(b *strings.Builder, what string, p verifier.Place) {
+	if p.Text == "" {
+		return
+	}
+	margin := "  "
+	if p.Line > 0 {
+		fmt.Fprintf(b, "\n  %s %s:%d", what, p.File, p.Line)
+		if p.Column > 0 {
+			fmt.Fprintf(b, ":%d", p.Column)
+		}
+		margin = fmt.Sprintf("  %5d | ", p.Line)
+	}
+	fmt.Fprintf(b, "\n%s%s", margin, strings.TrimRight(p.Text, " \t"))
+	if p.Column > 0 && p.Column <= len(p.Text) {
+		// Tabs stay, so that the mark stands where the terminal puts the column.
+		lead := strings.Map(func(r rune) rune {
+			if r == '\t' {
+				return r
+			}
+			return ' '
+		}, p.Text[:p.Column-1])
+		fmt.Fprintf(b, "\n%s| %s^", strings.Repeat(" ", len(margin)-2), lead)
+	}
 }
 
 // Unwrap returns the library's error.
 func (e *VerifierError) Unwrap() error { return e.Err }
 
-// causes explain what the verifier means, in the words of somebody who can
-// change the program. The first that matches is used.
-var causes = []struct{ pattern, cause string }{
-	{`invalid mem access 'map_value_or_null'|invalid mem access 'ringbuf_mem_or_null'|invalid mem access 'mem_or_null'|or_null`,
-		"A pointer that may be NULL is used without a check; test it and return before using it."},
-	{`invalid mem access 'scalar'|invalid mem access 'inv'`,
-		"The program dereferences a number that the verifier does not know as a pointer; read kernel memory by BPF_CORE_READ or bpf_probe_read_kernel."},
-	{`Unreleased reference`,
-		"A reserved ring buffer record is neither submitted nor discarded on some path."},
-	{`unbounded memory access|R\d+ max value is outside|min value is negative`,
-		"An offset or length has no proven bounds; mask it or compare it with a constant right before its use."},
-	{`too many states|BPF program is too large|The sequence of \d+ jumps is too complex|processed \d+ insns.*limit`,
-		"The program is too complex for the verifier; shorten loops or split it."},
-	{`unknown func|invalid func`,
-		"This kernel, or this type of program, does not have a helper function that the program calls."},
-	{`cannot call GPL-restricted function`,
-		"A helper may only be called by GPL programs; add: char LICENSE[] SEC(\"license\") = \"GPL\";"},
-	{`invalid indirect read from stack|invalid read from stack`,
-		"The program passes stack memory that it has not written entirely; initialise the variable, padding included."},
-	{`combined stack size|stack depth|looks like the BPF stack limit`,
-		"The program needs more than 512 bytes of stack; move large variables to a per-CPU array."},
-	{`back-edge|infinite loop detected`,
-		"A loop has no bound that the verifier can see; use a constant limit or bpf_loop."},
-	{`helper access to the packet|invalid access to packet`,
-		"A packet is read beyond what was compared with data_end."},
-}
-
-// sourceLine matches the lines of C that the verifier quotes in its log.
-var sourceLine = regexp.MustCompile(`^; (.*?)(?: @ (\S+:\d+))?$`)
-
-// summary matches the lines that end a log without saying anything.
-var summary = regexp.MustCompile(`^(processed \d+ insns|verification time|stack depth|insns processed|peak_states|mark_read)`)
-
-func newVerifierError(program string, ve *ebpf.VerifierError, err error) *VerifierError {
-	e := &VerifierError{Program: program, Log: ve.Log, Err: err}
-	for i := len(ve.Log) - 1; i >= 0; i-- {
-		line := strings.TrimSpace(ve.Log[i])
-		if line == "" || summary.MatchString(line) {
-			continue
-		}
-		if m := sourceLine.FindStringSubmatch(line); m != nil {
-			if e.Source = strings.TrimSpace(m[1]); m[2] != "" {
-				e.Source = m[2] + ": " + e.Source
-			}
-			break
-		}
-		if e.Reason == "" {
-			e.Reason = line
-		}
-	}
+func newVerifierError(program string, instructions asm.Instructions, ve *ebpf.VerifierError, err error) *VerifierError {
+	e := &VerifierError{Program: program, Finding: verifier.Read(ve.Log, instructions), Log: ve.Log, Err: err}
 	if e.Reason == "" {
 		e.Reason = ve.Cause.Error()
-	}
-	for _, c := range causes {
-		if regexp.MustCompile(c.pattern).MatchString(e.Reason) {
-			e.Cause = c.cause
-			break
-		}
 	}
 	return e
 }

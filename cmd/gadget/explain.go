@@ -89,26 +89,37 @@ func shellLine(words []string) string {
 	return strings.Join(quoted, " ")
 }
 
-// verifierFault tells why the kernel refused a program, in short, and where all of
-// it can be read; full prints all of it at once.
-func (a *app) verifierFault(e *runner.VerifierError, full bool) error {
+// What --verifier-log takes besides the name of a file.
+const (
+	verifierShort = "short"
+	verifierFull  = "full"
+)
+
+// verifierFault tells why the kernel refused a program, and keeps all that the
+// verifier said of it where --verifier-log says.
+func (a *app) verifierFault(e *runner.VerifierError, where string) error {
 	f := &fault{code: exitHost, err: e}
-	if full {
-		for _, line := range e.Log {
-			fmt.Fprintln(a.err, line)
-		}
+	text := strings.Join(e.Log, "\n") + "\n"
+	switch where {
+	case verifierFull:
+		fmt.Fprint(a.err, text)
 		return f
+	case verifierShort:
+		path, err := a.keepVerifierLog(text)
+		if err != nil {
+			a.log.Info("the verifier's log was not kept", "error", err)
+			return f.hint("--verifier-log full prints all that the verifier said")
+		}
+		return f.hint("all that the verifier said is in %s", path)
 	}
-	path, err := a.keepVerifierLog(e)
-	if err != nil {
-		a.log.Info("the verifier's log was not kept", "error", err)
-		return f.hint("--verifier-log full prints all that the verifier said")
+	if err := os.WriteFile(where, []byte(text), 0o600); err != nil {
+		return f.hint("--verifier-log: %v", err)
 	}
-	return f.hint("all that the verifier said is in %s", path)
+	return f.hint("all that the verifier said is in %s", where)
 }
 
 // keepVerifierLog writes the log to a file of the user's state directory.
-func (a *app) keepVerifierLog(e *runner.VerifierError) (string, error) {
+func (a *app) keepVerifierLog(text string) (string, error) {
 	dir, _ := a.env("XDG_STATE_HOME")
 	if !filepath.IsAbs(dir) {
 		home, err := os.UserHomeDir()
@@ -122,5 +133,5 @@ func (a *app) keepVerifierLog(e *runner.VerifierError) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, time.Now().UTC().Format("20060102T150405.000")+".log")
-	return path, os.WriteFile(path, []byte(strings.Join(e.Log, "\n")+"\n"), 0o600)
+	return path, os.WriteFile(path, []byte(text), 0o600)
 }

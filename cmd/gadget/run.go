@@ -21,7 +21,7 @@ type runOptions struct {
 	maxEvents  uint64
 	bufferSize byteSize
 	failOnLoss bool
-	verifier   choice
+	verifier   string
 	pull       choice
 	transport  transportOptions
 }
@@ -29,7 +29,6 @@ type runOptions struct {
 func runCmd(a *app) *cobra.Command {
 	opts := &runOptions{
 		bufferSize: runner.DefaultBufferSize,
-		verifier:   oneOf("HOW", "short", "full"),
 		pull:       oneOf("WHEN", pullMissing, pullAlways, pullNever, pullNewer),
 	}
 	a.run = opts
@@ -79,10 +78,9 @@ of its events.`,
 	fs.Uint64Var(&opts.maxEvents, "max-events", 0, "stop after `N` events")
 	fs.Var(&opts.bufferSize, "buffer-size", "memory for events on their way from the kernel, for each data source")
 	fs.BoolVar(&opts.failOnLoss, "fail-on-loss", false, "exit with code 4 when events were lost")
-	fs.Var(&opts.verifier, "verifier-log", "what to print when the kernel refuses a program: short or full")
+	fs.StringVar(&opts.verifier, "verifier-log", verifierShort, "when the kernel refuses a program: short says why, full prints all that the verifier said, a `FILE` keeps it")
 	fs.Var(&opts.pull, "pull", "get the image from its registry: missing, always, never or newer")
 	opts.transport.addTo(cmd)
-	opts.verifier.complete(cmd, "verifier-log")
 	opts.pull.complete(cmd, "pull")
 	return cmd
 }
@@ -153,7 +151,7 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 func (a *app) account(report *runner.Report, err error, opts *runOptions) error {
 	var verifier *runner.VerifierError
 	if errors.As(err, &verifier) {
-		return a.verifierFault(verifier, opts.verifier.String() == "full")
+		return a.verifierFault(verifier, opts.verifier)
 	}
 	if report == nil {
 		return err

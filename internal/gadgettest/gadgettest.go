@@ -16,7 +16,13 @@ import (
 // Object compiles program.bpf.c of a directory for this machine.
 func Object(t testing.TB, dir string) []byte {
 	t.Helper()
-	object, err := builder.Compile(t.Context(), filepath.Join(dir, "program.bpf.c"), "linux/"+runtime.GOARCH, builder.Options{})
+	return Compile(t, filepath.Join(dir, "program.bpf.c"))
+}
+
+// Compile compiles one file for this machine.
+func Compile(t testing.TB, file string) []byte {
+	t.Helper()
+	object, err := builder.Compile(t.Context(), file, "linux/"+runtime.GOARCH, builder.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
