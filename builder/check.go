@@ -50,17 +50,9 @@ func (c *checker) unknown(pos schemas.Pos, name string, valid []string, message 
 func (c *checker) sources() {
 	var names []string
 	layouts := map[string]*event.Layout{}
-	add := func(name string, l *event.Layout) {
-		if _, ok := layouts[strings.ToLower(name)]; !ok {
-			names = append(names, name)
-			layouts[strings.ToLower(name)] = l
-		}
-	}
 	for _, s := range c.plan.Sources {
-		add(s.Name, s.Layout)
-	}
-	for _, name := range c.md.OperatorSources() {
-		add(name, nil)
+		names = append(names, s.Name)
+		layouts[strings.ToLower(s.Name)] = s.Layout
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.md.DataSources)) {
 		ds := c.md.DataSources[key]
@@ -69,9 +61,7 @@ func (c *checker) sources() {
 			c.unknown(ds.Pos, ds.Name, names, fmt.Sprintf("the gadget has no data source %q", ds.Name))
 			continue
 		}
-		if layout != nil {
-			c.fields(ds, layout)
-		}
+		c.fields(ds, layout)
 	}
 }
 

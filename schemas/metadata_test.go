@@ -109,9 +109,6 @@ programs:
 	if got, want := got.DataSources["open"].Fields["proc.comm"].Pos, (Pos{"gadget.yaml", 15, 7}); got != want {
 		t.Errorf("position %v, want %v", got, want)
 	}
-	if diff := cmp.Diff([]string{"bpfstats", "containers", "processes"}, got.OperatorSources()); diff != "" {
-		t.Errorf("operator sources (-want +got):\n%s", diff)
-	}
 }
 
 func TestMetadataProblems(t *testing.T) {

@@ -12,32 +12,15 @@ const AnnotationContainers = "enable-containers-datasource"
 // ProgramDisabled is the value of attach_to that switches a program off.
 const ProgramDisabled = "gadget_program_disabled"
 
-// operatorSources maps the operators that gadget.yaml can name under
-// "operator:" to the data source each of them makes.
-var operatorSources = map[string]string{
-	"process": "processes",
-	"cgroup":  "cgroups",
-	"ebpf":    "bpfstats",
+// operators are the settings of operators that make a data source (compat-spec
+// §5.7), in lower case.
+var operators = map[string]map[string]annotation{
+	"process": {"emitstats": boolText, "interval": intervalText, "first-interval": intervalText, "count": intText, "fields": anyText},
+	"cgroup":  {"emitstats": boolText, "interval": intervalText, "first-interval": intervalText, "count": intText},
+	"ebpf":    {"emitstats": boolText, "statistics-interval": intervalText, "gadgets-only": boolText},
 }
 
-// OperatorSources returns the names of the data sources that a gadget has
-// because its metadata asks a built-in operator for them, sorted: processes,
-// cgroups, bpfstats, containers.
-func (m *Metadata) OperatorSources() []string {
-	found := map[string]bool{}
-	for key := range m.Operator {
-		name, setting, _ := cutDot(key)
-		if source := operatorSources[name]; source != "" && (name != "ebpf" || setting == "emitstats") {
-			found[source] = true
-		}
-	}
-	if m.Annotations[AnnotationContainers] == "true" {
-		found["containers"] = true
-	}
-	return slices.Sorted(maps.Keys(found))
-}
-
-// annotation says which values a known annotation takes.
+// annotation says which values a known annotation, or setting, takes.
 type annotation struct {
 	check  func(value string) bool
 	expect string
@@ -47,6 +30,8 @@ var (
 	anyText  = annotation{}
 	boolText = annotation{isBool, "true or false"}
 	intText  = annotation{isInt, "a number"}
+	// intervalText without a unit can only be 0.
+	intervalText = annotation{isInterval, "a duration such as 1s, or 0"}
 )
 
 // fieldAnnotations are the annotations of fields that have an effect

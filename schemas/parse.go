@@ -98,8 +98,9 @@ func (r *reader) metadataKey(m *Metadata, e entry) {
 			r.flatten(m.ParamDefaults, d.key, d.value)
 		}
 	case "operator":
-		for _, o := range r.entries(e.value, "operator") {
+		for _, o := range r.undotted(e.value, "operator") {
 			r.flatten(m.Operator, o.key, o.value)
+			r.checkOperator(o)
 		}
 	case "programs":
 		for _, p := range r.undotted(e.value, "programs") {
@@ -124,6 +125,29 @@ func (r *reader) imageAnnotations(m *Metadata, e entry) {
 			r.report(Warning, a.at, fmt.Sprintf("did you mean %q?", near), "annotation %q has no effect", a.raw)
 		}
 		m.Annotations[key] = r.text(a.value, fmt.Sprintf("annotation %q", a.raw))
+	}
+}
+
+// checkOperator holds the settings of an operator that is known against those it
+// has. The others are for other tools.
+func (r *reader) checkOperator(o entry) {
+	settings, known := operators[o.key]
+	if !known {
+		return
+	}
+	what := "operator." + o.raw
+	for _, e := range r.undotted(o.value, what) {
+		rule, ok := settings[e.key]
+		if !ok {
+			r.unknown(e, what, slices.Sorted(maps.Keys(settings)))
+			continue
+		}
+		if rule.check == nil || isNull(follow(e.value)) {
+			continue
+		}
+		if value := r.text(e.value, e.raw+" of "+what); !rule.check(value) {
+			r.report(Error, e.value, "", "%s of %s must be %s, not %q", e.raw, what, rule.expect, value)
+		}
 	}
 }
 

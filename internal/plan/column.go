@@ -45,12 +45,12 @@ var kindAbout = map[event.Kind]string{
 }
 
 // configure applies what decides how a field looks, weakest first: our
-// defaults, the type's template, the template that gadget.yaml names, what
+// defaults, the look of the type, the template that gadget.yaml names, what
 // gadget.yaml says itself.
-func (b *layoutBuilder) configure(f *event.Field, template string) {
+func (b *layoutBuilder) configure(f *event.Field, look map[string]string) {
 	own := b.meta.Fields[strings.ToLower(f.Name)]
 	all := map[string]string{}
-	maps.Copy(all, schemas.Template(template))
+	maps.Copy(all, look)
 	maps.Copy(all, schemas.Template(own.Annotations["template"]))
 	maps.Copy(all, own.Annotations)
 	f.Annotations = all

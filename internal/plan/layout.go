@@ -26,13 +26,7 @@ type part struct {
 // layout compiles the layout of a data source from its structs, one after the
 // other, and what gadget.yaml says of it.
 func (p *Plan) layout(source string, parts ...part) (*event.Layout, error) {
-	b := &layoutBuilder{
-		meta:   p.Metadata.DataSources[strings.ToLower(source)],
-		layout: &event.Layout{Name: source},
-		seen:   map[string]bool{},
-		mntNS:  -1, netNS: -1, time: -1,
-	}
-	b.layout.Annotations = b.meta.Annotations
+	b := p.newLayout(source)
 	for _, part := range parts {
 		b.role = part.role
 		b.layout.Size = part.offset + int(part.typ.Size)
@@ -49,6 +43,17 @@ func (p *Plan) layout(source string, parts ...part) (*event.Layout, error) {
 		return nil, b.err
 	}
 	return b.finish(), nil
+}
+
+// newLayout begins the layout of a data source.
+func (p *Plan) newLayout(source string) *layoutBuilder {
+	meta := p.Metadata.DataSources[strings.ToLower(source)]
+	return &layoutBuilder{
+		meta:   meta,
+		layout: &event.Layout{Name: source, Annotations: meta.Annotations},
+		seen:   map[string]bool{},
+		mntNS:  -1, netNS: -1, time: -1,
+	}
 }
 
 // ignore notes an annotation of a data source that makes no sense. The builder
@@ -80,9 +85,14 @@ type layoutBuilder struct {
 	err  error
 }
 
-// add appends a field after those before it. A name that exists already is the
-// author's: what we would have added is left out.
+// add appends a field after those before it, with the look of a template. A name
+// that exists already is the author's: what we would have added is left out.
 func (b *layoutBuilder) add(f event.Field, template string) int {
+	return b.put(f, schemas.Template(template))
+}
+
+// put is add with annotations in place of a template.
+func (b *layoutBuilder) put(f event.Field, look map[string]string) int {
 	if b.seen[f.Name] || b.err != nil {
 		return -1
 	}
@@ -99,7 +109,7 @@ func (b *layoutBuilder) add(f event.Field, template string) int {
 	if b.role != "" {
 		f.Tags = append(f.Tags, b.role)
 	}
-	b.configure(&f, template)
+	b.configure(&f, look)
 	b.layout.Fields = append(b.layout.Fields, f)
 	return len(b.layout.Fields) - 1
 }

@@ -46,32 +46,40 @@ func New(object []byte, md *schemas.Metadata) (*Plan, error) {
 		md = &schemas.Metadata{}
 	}
 	p := &Plan{Metadata: md}
-	if object == nil {
-		return p, nil
+	if object != nil {
+		if err := p.read(object); err != nil {
+			return nil, err
+		}
 	}
+	p.addMade()
+	p.addMetrics()
+	return p, nil
+}
+
+// read plans all that the object has.
+func (p *Plan) read(object []byte) error {
 	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
 	if err != nil {
-		return nil, fmt.Errorf("read eBPF object: %w", err)
+		return fmt.Errorf("read eBPF object: %w", err)
 	}
 	p.Spec = spec
 	if spec.Types == nil {
-		return nil, fmt.Errorf("read eBPF object: it has no BTF type information; compile it with -g")
+		return fmt.Errorf("read eBPF object: it has no BTF type information; compile it with -g")
 	}
 	_, p.FiltersContainers = spec.Maps[FilterMap]
 
 	decls, err := declarations(spec.Types)
 	if err != nil {
-		return nil, fmt.Errorf("read eBPF object: %w", err)
+		return fmt.Errorf("read eBPF object: %w", err)
 	}
 	for _, d := range decls {
 		if err := p.declare(d); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	p.addMetrics()
 	p.addPrograms(decls)
 	p.addMaps()
-	return p, nil
+	return nil
 }
 
 // declare plans what one gadget macro declares.

@@ -50,7 +50,18 @@ const (
 	// Rendered events are drawings of the metrics of another source, whose records
 	// make them: nothing is read for a Rendered source.
 	Rendered
+
+	// Processes, Cgroups and ProgramStats rows are made by gadget itself, as are
+	// Containers events; no program is needed. Their records are ProcessRow,
+	// CgroupRow, ProgramRow and ContainerRow.
+	Processes
+	Cgroups
+	ProgramStats
+	Containers
 )
+
+// Made reports whether gadget itself makes the records.
+func (k SourceKind) Made() bool { return k >= Processes }
 
 // Source is one data source.
 type Source struct {
@@ -64,7 +75,9 @@ type Source struct {
 	Programs []string
 	// Interval between two batches of an array data source, and how many there
 	// are; a count of 0 goes on until the run ends. FinalFetch adds one when it does.
+	// First is the time before the first batch of one that gadget makes.
 	Interval   time.Duration
+	First      time.Duration
 	Count      uint64
 	FinalFetch bool
 	// Lost is the per-CPU array that counts lost events, "" when the gadget has none.
@@ -79,7 +92,8 @@ type Source struct {
 
 // Param is a parameter that a user may set.
 type Param struct {
-	// Key is the flag's name; Variable the C variable it sets.
+	// Key is the flag's name; Variable the C variable it sets, "" when it is for
+	// gadget itself.
 	Key, Variable string
 	// Type is one of bool, string, int8 … uint64, float32, float64, ip.
 	Type string
