@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/internal/plan"
 )
 
 // HostError says what this host lacks to run the gadget.
@@ -36,22 +38,41 @@ func (e *HostError) Unwrap() error { return e.Err }
 
 // PermissionError names the capabilities that the process would need.
 type PermissionError struct {
+	// To is what for, such as "load eBPF programs".
+	To      string
 	Missing []string
 }
 
 func (e *PermissionError) Error() string {
-	return "no permission to load eBPF programs: missing " + strings.Join(e.Missing, " and ")
+	return "no permission to " + e.To + ": missing " + strings.Join(e.Missing, " and ")
 }
 
 // btfPath is where the kernel describes its types.
 const btfPath = "/sys/kernel/btf/vmlinux"
 
-// checkHost answers the questions that the kernel would answer with a riddle.
-func checkHost() error {
+// checkHost answers the questions that the kernel would answer with a riddle. A
+// gadget without programs asks the kernel for little.
+func checkHost(p *plan.Plan) error {
 	effective, err := effectiveCaps()
 	if err != nil {
 		return err
 	}
+	admin := effective&(1<<unix.CAP_SYS_ADMIN) != 0
+	lists := func(s *plan.Source) bool { return s.Kind == plan.ProgramStats }
+	if !admin && slices.ContainsFunc(p.Sources, lists) {
+		return &PermissionError{To: "list eBPF programs", Missing: []string{"CAP_SYS_ADMIN"}}
+	}
+	switch {
+	case p.Spec != nil:
+		return checkLoad(effective)
+	case len(p.Sources) == 0:
+		return errors.New("there is nothing to run: the gadget has no programs, and its gadget.yaml asks for no data source")
+	}
+	return nil
+}
+
+// checkLoad checks what loading programs needs, with these capabilities.
+func checkLoad(effective uint64) error {
 	has := func(c uint) bool { return effective&(1<<c) != 0 }
 	if !has(unix.CAP_SYS_ADMIN) {
 		var missing []string
@@ -62,7 +83,7 @@ func checkHost() error {
 			missing = append(missing, "CAP_PERFMON")
 		}
 		if len(missing) > 0 {
-			return &PermissionError{Missing: missing}
+			return &PermissionError{To: "load eBPF programs", Missing: missing}
 		}
 	}
 	if _, err := os.Stat(btfPath); errors.Is(err, fs.ErrNotExist) {

@@ -37,8 +37,11 @@ func (l *loaded) close() { l.coll.Close() }
 // filterMap replaces the gadget's own map of mount namespaces; nil leaves its
 // filter off. types holds the kernel's.
 func load(p *plan.Plan, c *choice, filterMap *ebpf.Map, types *btf.Cache, o Options) (*loaded, error) {
+	if err := knownParams(p, o.Params); err != nil {
+		return nil, err
+	}
 	if p.Spec == nil {
-		return nil, fmt.Errorf("%w: gadgets without eBPF programs", ErrNotSupported)
+		return &loaded{coll: &ebpf.Collection{}}, nil
 	}
 	spec, err := prepare(p, c, o)
 	if err != nil {
@@ -104,10 +107,11 @@ func prepare(p *plan.Plan, c *choice, o Options) (*ebpf.CollectionSpec, error) {
 
 // setParams writes the user's values into the object's constants.
 func setParams(p *plan.Plan, spec *ebpf.CollectionSpec, values map[string]string) error {
-	known := map[string]bool{}
 	for i := range p.Params {
 		param := &p.Params[i]
-		known[param.Key] = true
+		if param.Variable == "" {
+			continue
+		}
 		text, given := values[param.Key]
 		if !given {
 			text = param.Default
@@ -122,8 +126,13 @@ func setParams(p *plan.Plan, spec *ebpf.CollectionSpec, values map[string]string
 		}
 		copy(spec.Variables[param.Variable].Value, raw)
 	}
+	return nil
+}
+
+// knownParams refuses values for parameters that the gadget does not have.
+func knownParams(p *plan.Plan, values map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if !known[key] {
+		if !slices.ContainsFunc(p.Params, func(param plan.Param) bool { return param.Key == key }) {
 			return fmt.Errorf("the gadget has no parameter %q", key)
 		}
 	}

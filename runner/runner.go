@@ -145,7 +145,7 @@ type run struct {
 
 // start does everything up to the moment when events are captured.
 func (r *run) start(ctx context.Context) error {
-	if err := checkHost(); err != nil {
+	if err := checkHost(r.plan); err != nil {
 		return err
 	}
 	r.env, r.types = newEnv(), btf.NewCache()

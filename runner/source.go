@@ -21,6 +21,7 @@ type source struct {
 	batch     *pipe.Batch
 	schedule  pipe.Schedule
 	iterators iterators
+	collector collector
 	// reported is how many losses Options.Lost has been told of.
 	reported uint64
 }
@@ -28,6 +29,11 @@ type source struct {
 // close frees what openSource made.
 func (s *source) close(log *slog.Logger) {
 	s.iterators.close()
+	if s.collector != nil {
+		if err := s.collector.Close(); err != nil {
+			log.Warn("close collector", "source", s.Name, "error", err)
+		}
+	}
 	if s.reader == nil {
 		return
 	}
@@ -100,6 +106,9 @@ func (r *run) openBatch(src *source) (err error) {
 	if r.opts.Interval > 0 && r.opts.Count == 0 {
 		src.schedule.Count = 0
 	}
+	if src.Kind.Made() {
+		src.schedule = madeSchedule(src.Source, r.opts)
+	}
 	var fetch pipe.Fetch
 	switch src.Kind {
 	case plan.Iterator:
@@ -109,6 +118,11 @@ func (r *run) openBatch(src *source) (err error) {
 		fetch = src.iterators.fetch
 	case plan.MapIterator:
 		fetch = fetchMap(r.loaded.coll.Maps[src.Map])
+	default:
+		if src.collector, err = openCollector(src.Source); err != nil {
+			return err
+		}
+		fetch = src.collector.Fetch
 	}
 	src.batch = pipe.NewBatch(src.pipe, fetch, r.out)
 	if r.watcher != nil && src.Layout.MntNS != nil {

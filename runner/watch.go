@@ -1,7 +1,9 @@
 package runner
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/runner/container"
@@ -26,8 +28,24 @@ func (r *run) watchContainers(ctx context.Context) (err error) {
 		}
 		o.FilterMap = r.filterMap
 	}
-	r.watcher, err = container.Start(ctx, o)
+	if r.watcher, err = container.Start(ctx, o); err != nil && r.plan.Spec == nil {
+		return r.goWithout(err)
+	}
 	return err
+}
+
+// goWithout decides whether a gadget without programs can do without knowing
+// containers: watching them takes more than it would need itself.
+func (r *run) goWithout(err error) error {
+	if !r.opts.Selector.Empty() {
+		if effective, capErr := effectiveCaps(); capErr == nil {
+			err = cmp.Or(checkLoad(effective), err)
+		}
+		return fmt.Errorf("find out which processes belong to containers: %w", err)
+	}
+	r.log.Info("containers are not known", "error", err)
+	r.notice("containers are not known without root, or CAP_BPF and CAP_PERFMON: all processes are shown, without the names of containers")
+	return nil
 }
 
 // usesContainers reports whether anything of the gadget depends on containers.

@@ -41,13 +41,17 @@ func (a *app) openGadget(ctx context.Context, name string) (*gadget, error) {
 }
 
 // isSource reports whether name means a directory with a gadget's source: it looks
-// like a path, or there is one of that name.
+// like a path, or there is one of that name. A gadget may have no program.
 func isSource(name string) bool {
 	if name == "." || name == ".." || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") || filepath.IsAbs(name) {
 		return true
 	}
-	_, err := os.Stat(filepath.Join(name, schemas.DefaultSourceFile))
-	return err == nil
+	for _, file := range []string{schemas.DefaultSourceFile, schemas.DefaultMetadataFile} {
+		if _, err := os.Stat(filepath.Join(name, file)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // planFor plans the run of an image on one kind of machine. What is odd about the

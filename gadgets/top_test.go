@@ -1,0 +1,145 @@
+package gadgets_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/internal/plan"
+	"github.com/gadget-bpf/gadget/internal/testengine"
+	"github.com/gadget-bpf/gadget/runner"
+)
+
+// look says whether a row is the one it is about, and whether it is as it should be.
+type look func(row map[string]any) (this, good bool)
+
+// tables is a writer that reads the tables of a gadget again until each of some
+// rows has been as it is wanted once.
+type tables struct {
+	t      *testing.T
+	wanted map[string]look
+	// last are the rows that were meant and not as wanted.
+	last map[string]map[string]any
+	stop func()
+}
+
+func (w *tables) Write(text []byte) (int, error) {
+	for line := range bytes.Lines(text) {
+		var rows []map[string]any
+		if err := json.Unmarshal(line, &rows); err != nil {
+			w.t.Errorf("%v: %.500s", err, line)
+		}
+		for _, row := range rows {
+			for name, look := range w.wanted {
+				if this, good := look(row); good {
+					delete(w.wanted, name)
+				} else if this {
+					w.last[name] = row
+				}
+			}
+		}
+	}
+	if len(w.wanted) == 0 {
+		w.stop()
+	}
+	return len(text), nil
+}
+
+// top runs a gadget of tables, without programs, until every wanted row has come.
+func top(t *testing.T, dir string, o runner.Options, wanted map[string]look) {
+	t.Helper()
+	img, md := buildGadget(t, dir, "")
+	if n := len(img.Platforms); n != 2 || len(img.Platforms[0].Layers) != 0 {
+		t.Fatalf("the image has %d platforms with %v", n, img.Platforms)
+	}
+	p, err := plan.New(nil, md)
+	if err != nil || len(p.Problems) > 0 {
+		t.Fatal(err, p.Problems)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	out := &tables{t: t, wanted: wanted, last: map[string]map[string]any{}, stop: stop}
+	o.Out, o.Interval = out, 500*time.Millisecond
+	o.Encoder = func(s *plan.Source, env *event.Env) (event.Encoder, error) {
+		return event.NewJSON(s.Layout, env, event.JSONOptions{}), nil
+	}
+	if _, err := runner.Run(ctx, p, o); err != nil {
+		t.Fatal(err)
+	}
+	for name := range wanted {
+		t.Errorf("no %s; the last row was %v", name, out.last[name])
+	}
+}
+
+// start starts a process for the time of the test.
+func start(t *testing.T, cmd *exec.Cmd) int {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd.Process.Pid
+}
+
+// A process that is busy shows so under its name, and one that has memory.
+func TestTopProcess(t *testing.T) {
+	busy := filepath.Join(t.TempDir(), "busy-loop")
+	if err := os.Symlink("/bin/sh", busy); err != nil {
+		t.Fatal(err)
+	}
+	loop := start(t, exec.Command(busy, "-c", "while :; do :; done"))
+	// Others may be busy, too.
+	_ = unix.Setpriority(unix.PRIO_PROCESS, loop, -15)
+
+	// A copy of 200 MB that nobody takes waits with its memory full.
+	dd := exec.Command("dd", "if=/dev/zero", "bs=200MB", "count=1")
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	defer write.Close()
+	dd.Stdout = write
+	holder := start(t, dd)
+
+	top(t, "top_process", runner.Options{Host: true}, map[string]look{
+		"busy process": func(row map[string]any) (this, good bool) {
+			all, one := row["cpuUsageRelative"].(float64), row["cpuUsage"].(float64)
+			this = row["pid"] == float64(loop)
+			return this, this && row["comm"] == "busy-loop" && one > 50 && one < 120 && all > 0 && all <= one && row["ppid"] == float64(os.Getpid())
+		},
+		"process with memory": func(row map[string]any) (this, good bool) {
+			rss := row["memoryRSS_raw"].(float64)
+			this = row["pid"] == float64(holder)
+			return this, this && row["comm"] == "dd" && rss > 180e6 && rss < 220e6
+		},
+	})
+}
+
+// Without --host there are only the processes of containers, each with its name.
+func TestTopProcessInContainer(t *testing.T) {
+	needRoot(t)
+	docker := testengine.StartDocker(t)
+	docker.Run(t, []string{"--detach", "--name=busy-web"}, "sh", "-c", "while :; do :; done")
+	top(t, "top_process", runner.Options{DockerHost: docker.Host()}, map[string]look{
+		"process of the container": func(row map[string]any) (this, good bool) {
+			name := pick(row, "runtime.containerName")["runtime.containerName"]
+			if name == "" {
+				t.Errorf("a process of no container: %v", row)
+			}
+			this = name == "busy-web"
+			return this, this && row["comm"] == "sh" && row["cpuUsage"].(float64) > 5
+		},
+	})
+}
