@@ -168,8 +168,8 @@ func (c *checker) params() {
 	}
 }
 
-// programs checks the names below programs: C functions, or for perf_event
-// programs what follows the slash of the section.
+// programs checks the names below programs: C functions, for perf_event programs
+// also what follows the slash of the section, or any name for a list of alternatives.
 func (c *checker) programs() {
 	var names []string
 	for _, p := range c.plan.Programs {
@@ -179,8 +179,9 @@ func (c *checker) programs() {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.md.Programs)) {
-		if !slices.Contains(names, key) {
-			c.unknown(c.md.Programs[key].Pos, key, names, fmt.Sprintf("the object has no program %q", key))
+		known := slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, key) })
+		if conf := c.md.Programs[key]; !known && len(conf.Alternatives) == 0 {
+			c.unknown(conf.Pos, key, names, fmt.Sprintf("the object has no program %q", key))
 		}
 	}
 }

@@ -78,10 +78,12 @@ type Program struct {
 	Alternatives []string
 	// When is an expression over the kernel that decides whether to use it.
 	When string
-	// Perf (type, config, sampletype) and Frequency are those of perf_event programs.
-	Perf      map[string]string
-	Frequency uint64
-	Pos       Pos
+	// Perf (type, config, sampletype) says what a perf_event program samples,
+	// Frequency how often in a second, Period after how many events; 0 is not said.
+	Perf              map[string]string
+	Frequency, Period uint64
+	// Pos is that of the name, WhenPos that of the expression.
+	Pos, WhenPos Pos
 }
 
 // Pos is a place in a file. The zero value is "nowhere".

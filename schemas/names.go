@@ -142,5 +142,5 @@ var (
 	customParamKeys = append([]string{"patch", "values"}, paramKeys...)
 	programKeys     = []string{"attach_to", "optional", "alternatives", "when", "perf", "sampler"}
 	perfKeys        = []string{"type", "config", "sampleType"}
-	samplerKeys     = []string{"frequency"}
+	samplerKeys     = []string{"frequency", "period"}
 )

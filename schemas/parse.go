@@ -259,16 +259,19 @@ func (r *reader) program(out map[string]Program, e entry) {
 		case "alternatives":
 			p.Alternatives = r.list(k.value, "alternatives of "+what)
 		case "when":
-			p.When = r.text(k.value, "when of "+what)
+			p.When, p.WhenPos = r.text(k.value, "when of "+what), r.pos(k.value)
 		case "perf":
 			p.Perf = r.perf(p.Perf, k, what)
 		case "sampler":
 			for _, s := range r.entries(k.value, "sampler of "+what) {
-				if s.key != "frequency" {
+				switch s.key {
+				case "frequency":
+					p.Frequency = r.positive(s, what)
+				case "period":
+					p.Period = r.positive(s, what)
+				default:
 					r.unknown(s, "sampler of "+what, samplerKeys)
-					continue
 				}
-				p.Frequency = r.frequency(s, what)
 			}
 		default:
 			r.unknown(k, what, programKeys)
@@ -292,11 +295,11 @@ func (r *reader) perf(perf map[string]string, e entry, what string) map[string]s
 	return perf
 }
 
-func (r *reader) frequency(e entry, what string) uint64 {
-	value := r.text(e.value, "frequency of "+what)
+func (r *reader) positive(e entry, what string) uint64 {
+	value := r.text(e.value, e.key+" of "+what)
 	n, err := strconv.ParseUint(value, 10, 64)
 	if err != nil || n == 0 {
-		r.report(Error, e.value, "", "frequency of %s must be a number above 0, not %q", what, value)
+		r.report(Error, e.value, "", "%s of %s must be a number above 0, not %q", e.key, what, value)
 	}
 	return n
 }

@@ -22,6 +22,7 @@ var complaints = []struct{ theirs, ours, hint string }{
 	{"unknown anchor", "an alias to an anchor that is not defined before", "define it with &name, or quote the value"},
 	{"block sequence entries are not allowed", "a list cannot begin here", "begin it on a line of its own"},
 	{"did not find expected node content", "a value is missing or cannot begin like this", ""},
+	{"whitespace or line break", "a value begins with !, which makes it a tag", "put it in quotes, or begin a condition with not"},
 	{"UTF-8", "a byte that is not UTF-8 text", "save the file as UTF-8"},
 	{"control characters", "a control character", "remove it, or write it as an escape in double quotes"},
 	{"exceeded max depth", "nested too deep", ""},

@@ -23,7 +23,9 @@ type Plan struct {
 	Sources  []*Source
 	Params   []Param
 	Programs []Program
-	Maps     []Map
+	// Groups of programs of which one is used, sorted by name.
+	Groups []Group
+	Maps   []Map
 	// License of the object, for example "GPL".
 	License string
 	// Spec is the parsed object, nil for a gadget without programs. Whoever
@@ -115,15 +117,35 @@ type Program struct {
 	// programs are of the kind of others: fentry for fentry.s.
 	Kind string
 	Type ebpf.ProgramType
+	// Power is what a program of this type could do to the system beside watching
+	// it; gadgets with one are not run. "" for all others.
+	Power string
 	// Hook is what it attaches to, such as syscalls/sys_enter_openat; "" when
 	// the type has no named target.
 	Hook string
-	// Disabled programs are loaded but not attached.
+	// Disabled programs are left out.
 	Disabled bool
+	// Fault is what keeps the program from being attached on any kernel, "" for nothing.
+	Fault string
+	// Optional programs may be missing, and those whose When is false are; nil is true.
+	Optional bool
+	When     *Condition
+	// Perf is what a perf_event program samples, nil for all others.
+	Perf *Perf
 	// Target is the map that an iter/bpf_map_elem program walks.
 	Target string
 	// Instructions before the kernel rewrites them.
 	Instructions int
+}
+
+// Group is a list of programs of which the first that loads and attaches is used.
+type Group struct {
+	// Name in gadget.yaml, in lower case.
+	Name     string
+	Programs []string
+	// Optional groups may come to nothing, and those whose When is false do; nil is true.
+	Optional bool
+	When     *Condition
 }
 
 // Map is one map and what it costs.
