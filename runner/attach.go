@@ -21,7 +21,6 @@ import (
 type attacher func(*plan.Program, *ebpf.Program) (io.Closer, error)
 
 // attacherOf says how programs of a kind are attached, nil when gadget has no way.
-// Iterators are attached by the data source that reads them.
 func attacherOf(kind string) attacher {
 	switch kind {
 	case "tracepoint":
@@ -34,23 +33,33 @@ func attacherOf(kind string) attacher {
 		return attachLSM
 	case "kprobe", "kretprobe", "ksyscall", "kretsyscall":
 		return attachKprobe
-	case "kprobe.multi", "kretprobe.multi":
+	case "kprobe.multi", "kretprobe.multi", "kprobe.session":
 		return attachKprobes
+	case "perf_event":
+		return attachPerf
 	}
 	return nil
 }
 
 // supportedSections is what attacherOf knows, for messages.
-const supportedSections = "tracepoint, raw_tp, tp_btf, kprobe, kretprobe, kprobe.multi, ksyscall, fentry, fexit, lsm and iter"
+const supportedSections = "tracepoint, raw_tp, tp_btf, kprobe, kretprobe, ksyscall, kretsyscall, " +
+	"kprobe.multi, kretprobe.multi, kprobe.session, fentry, fexit, lsm, perf_event and iter"
 
 // supported reports whether a program can be attached at all, before anything
 // is loaded: a clear answer beats a verifier's.
 func supported(prog *plan.Program) error {
-	if prog.Disabled || prog.Kind == "iter" || attacherOf(prog.Kind) != nil {
+	var err error
+	switch {
+	case prog.Power != "":
+		err = fmt.Errorf("%w; it could %s", ErrNotPermitted, prog.Power)
+	case prog.Kind != "iter" && attacherOf(prog.Kind) == nil:
+		err = fmt.Errorf("%w; there are %s", ErrNotSupported, supportedSections)
+	case prog.Fault != "":
+		err = fmt.Errorf("%w: %s", ErrNoHook, prog.Fault)
+	default:
 		return nil
 	}
-	return &AttachError{Program: prog.Name, Section: prog.Section, Hook: prog.Hook,
-		Err: fmt.Errorf("%w: section %q; there are %s", ErrNotSupported, prog.Section, supportedSections)}
+	return attachError(prog, err)
 }
 
 // links are the attachments of a run.
@@ -80,21 +89,18 @@ func attach(p *plan.Plan, c *choice, coll *ebpf.Collection, log *slog.Logger) (l
 	)
 	for i := range p.Programs {
 		prog := &p.Programs[i]
-		if prog.Disabled {
-			log.Info("program is disabled", "program", prog.Name)
-			continue
-		}
+		// Iterators are attached by the data source that reads them.
 		if !c.uses(prog.Name) || prog.Kind == "iter" {
 			continue
 		}
 		if idle(p.Spec.Programs[prog.Name], coll.Programs[prog.Name]) {
-			log.Debug("program does nothing with these parameters", "program", prog.Name)
+			c.idle[prog.Name] = true
 			continue
 		}
 		group.Go(func() error {
 			lk, err := attacherOf(prog.Kind)(prog, coll.Programs[prog.Name])
 			if err != nil {
-				return &AttachError{Program: prog.Name, Section: prog.Section, Hook: prog.Hook, Err: err}
+				return attachError(prog, err)
 			}
 			log.Debug("attached", "program", prog.Name, "section", prog.Section, "hook", prog.Hook)
 			mu.Lock()
@@ -111,10 +117,7 @@ func attach(p *plan.Plan, c *choice, coll *ebpf.Collection, log *slog.Logger) (l
 }
 
 func attachTracepoint(prog *plan.Program, loaded *ebpf.Program) (io.Closer, error) {
-	group, name, ok := strings.Cut(prog.Hook, "/")
-	if !ok {
-		return nil, fmt.Errorf("tracepoint %q: want category/name", prog.Hook)
-	}
+	group, name, _ := strings.Cut(prog.Hook, "/")
 	if err := ensureTracefs(); err != nil {
 		return nil, err
 	}
@@ -131,17 +134,35 @@ func attachTracing(_ *plan.Program, loaded *ebpf.Program) (io.Closer, error) {
 }
 
 func attachLSM(_ *plan.Program, loaded *ebpf.Program) (io.Closer, error) {
+	if err := checkLSM(); err != nil {
+		return nil, err
+	}
 	return link.AttachLSM(link.LSMOptions{Program: loaded})
 }
 
 // ErrNotSupported is what gadget cannot do, whatever the kernel.
 var ErrNotSupported = errors.New("not supported by this version of gadget")
 
+// ErrNoHook is about programs of which nobody can tell where to attach them.
+var ErrNoHook = errors.New("no kernel has such a hook")
+
+// ErrNotPermitted refuses programs that can do more than watch.
+var ErrNotPermitted = errors.New("such a program changes the system, and images cannot carry the permission for that yet")
+
 // AttachError says which program could not be attached where. It wraps
 // fs.ErrNotExist when the kernel does not have the hook.
 type AttachError struct {
 	Program, Section, Hook string
 	Err                    error
+}
+
+func attachError(prog *plan.Program, err error) error {
+	e := &AttachError{Program: prog.Name, Section: prog.Section, Hook: prog.Hook, Err: err}
+	var none *noFunction
+	if errors.As(err, &none) {
+		e.Hook, e.Err = none.pattern, fs.ErrNotExist
+	}
+	return e
 }
 
 func (e *AttachError) Error() string {
@@ -156,11 +177,24 @@ func (e *AttachError) Unwrap() error { return e.Err }
 
 // hookName names a hook in the words of its section: tracepoint syscalls/sys_enter_open.
 func hookName(section, hook string) string {
-	kind, _, _ := strings.Cut(section, "/")
-	names := map[string]string{"tp": "tracepoint", "raw_tp": "raw tracepoint", "raw_tracepoint": "raw tracepoint", "tp_btf": "raw tracepoint",
-		"fentry": "function", "fexit": "function", "lsm": "LSM hook", "kprobe": "function", "kretprobe": "function"}
-	if n, ok := names[kind]; ok {
-		kind = n
+	kind, _, _ := strings.Cut(strings.TrimPrefix(section, "?"), "/")
+	kind = strings.TrimSuffix(kind, ".s")
+	switch kind {
+	case "tp":
+		kind = "tracepoint"
+	case "raw_tp", "raw_tracepoint", "tp_btf":
+		kind = "raw tracepoint"
+	case "fentry", "fexit", "kprobe", "kretprobe", "kprobe.multi", "kretprobe.multi", "kprobe.session":
+		kind = "function"
+	case "ksyscall", "kretsyscall":
+		kind = "system call"
+	case "lsm":
+		kind = "LSM hook"
+	case "iter":
+		kind = "iterator"
+	}
+	if strings.ContainsAny(hook, "*?[") {
+		kind += " like"
 	}
 	return kind + " " + hook
 }

@@ -13,19 +13,19 @@ import (
 // declares them: numbers move between kernels, and the object knows those of the
 // headers it was compiled with. Its layout is a copy when anything changes.
 // Without types of the kernel the object's are as good as it gets.
-func kernelEnums(s *plan.Source, types *btf.Cache) *plan.Source {
+func kernelEnums(s *plan.Source, k *kernel) *plan.Source {
 	named := func(f event.Field) bool { return f.Enum != nil && f.Enum.Name != "" }
 	if !slices.ContainsFunc(s.Layout.Fields, named) {
 		return s
 	}
-	kernel, err := types.Kernel()
+	types, err := k.types()
 	if err != nil {
 		return s
 	}
 	layout := s.Layout.Clone()
 	for i := range layout.Fields {
 		if f := &layout.Fields[i]; named(*f) {
-			f.Enum = kernelEnum(f.Enum, kernel)
+			f.Enum = kernelEnum(f.Enum, types)
 		}
 	}
 	changed := *s

@@ -3,7 +3,6 @@ package runner
 import (
 	"testing"
 
-	"github.com/cilium/ebpf/btf"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gadget-bpf/gadget/internal/event"
@@ -24,7 +23,7 @@ func TestKernelEnums(t *testing.T) {
 	}}
 	layout.MntNS = &layout.Fields[1]
 	s := &plan.Source{Name: "x", Layout: layout}
-	got := kernelEnums(s, btf.NewCache())
+	got := kernelEnums(s, newKernel(nil))
 	if got == s || layout.Fields[2].Enum.Values[0].Value != 77 {
 		t.Error("the plan was changed")
 	}

@@ -3,7 +3,6 @@ package runner
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -47,12 +46,9 @@ func (e *PermissionError) Error() string {
 	return "no permission to " + e.To + ": missing " + strings.Join(e.Missing, " and ")
 }
 
-// btfPath is where the kernel describes its types.
-const btfPath = "/sys/kernel/btf/vmlinux"
-
-// checkHost answers the questions that the kernel would answer with a riddle. A
+// checkPermission answers questions that the kernel would answer with a riddle. A
 // gadget without programs asks the kernel for little.
-func checkHost(p *plan.Plan) error {
+func checkPermission(p *plan.Plan) error {
 	effective, err := effectiveCaps()
 	if err != nil {
 		return err
@@ -85,10 +81,6 @@ func checkLoad(effective uint64) error {
 		if len(missing) > 0 {
 			return &PermissionError{To: "load eBPF programs", Missing: missing}
 		}
-	}
-	if _, err := os.Stat(btfPath); errors.Is(err, fs.ErrNotExist) {
-		return &HostError{Need: "BTF type information (" + btfPath + ")",
-			Hint: "use a kernel built with CONFIG_DEBUG_INFO_BTF=y; all current distributions ship one"}
 	}
 	return nil
 }

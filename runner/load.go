@@ -35,8 +35,9 @@ func (l *loaded) close() { l.coll.Close() }
 
 // load brings the chosen programs of the plan and its maps into the kernel.
 // filterMap replaces the gadget's own map of mount namespaces; nil leaves its
-// filter off. types holds the kernel's.
-func load(p *plan.Plan, c *choice, filterMap *ebpf.Map, types *btf.Cache, o Options) (*loaded, error) {
+// filter off.
+func load(c *choice, filterMap *ebpf.Map, k *kernel, o Options) (*loaded, error) {
+	p := c.plan
 	if err := knownParams(p, o.Params); err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func load(p *plan.Plan, c *choice, filterMap *ebpf.Map, types *btf.Cache, o Opti
 	if err != nil {
 		return nil, err
 	}
-	opts := ebpf.CollectionOptions{Cache: types}
+	opts := k.loading()
 	if filterMap != nil {
 		if err := installFilter(spec, filterMap); err != nil {
 			return nil, err
@@ -57,14 +58,14 @@ func load(p *plan.Plan, c *choice, filterMap *ebpf.Map, types *btf.Cache, o Opti
 
 	counting := spec.Copy()
 	if counted := addLossCounters(counting, p.Sources); len(counted) > 0 {
-		coll, err := ebpf.NewCollectionWithOptions(counting, opts)
+		coll, err := newCollection(counting, opts)
 		if err == nil {
 			return newLoaded(coll, p.Sources, counted), nil
 		}
 		// Our own instructions must never be the reason why a gadget does not run.
 		c.log.Info("loading with a loss counter added did not work, trying without", "error", err)
 	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, opts)
+	coll, err := newCollection(spec, opts)
 	if err != nil {
 		return nil, loadError(err, spec)
 	}
@@ -78,13 +79,11 @@ func prepare(p *plan.Plan, c *choice, o Options) (*ebpf.CollectionSpec, error) {
 	for i := range p.Programs {
 		prog := &p.Programs[i]
 		// A disabled program's target may not exist, which load would refuse.
-		if prog.Disabled || !c.uses(prog.Name) {
+		if !c.uses(prog.Name) {
 			delete(spec.Programs, prog.Name)
 			continue
 		}
-		if err := supported(prog); err != nil {
-			return nil, err
-		}
+		target(prog, spec.Programs[prog.Name])
 	}
 	if err := setParams(p, spec, o.Params); err != nil {
 		return nil, err
@@ -103,6 +102,19 @@ func prepare(p *plan.Plan, c *choice, o Options) (*ebpf.CollectionSpec, error) {
 		}
 	}
 	return spec, nil
+}
+
+// target tells a program where it is going to be attached, in the form that its
+// type wants to know when it is loaded.
+func target(prog *plan.Program, spec *ebpf.ProgramSpec) {
+	switch spec.Type {
+	case ebpf.Tracing, ebpf.LSM:
+		spec.AttachTo = prog.Hook
+	case ebpf.Kprobe:
+		if singly(prog.Kind) {
+			spec.AttachType = ebpf.AttachNone
+		}
+	}
 }
 
 // setParams writes the user's values into the object's constants.

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/btf"
 
 	"github.com/gadget-bpf/gadget/internal/event"
 	"github.com/gadget-bpf/gadget/internal/plan"
@@ -46,6 +45,12 @@ type Options struct {
 	Selector container.Selector
 	// DockerHost overrides where docker listens, as DOCKER_HOST does.
 	DockerHost string
+	// BTF is a file with the kernel's types, raw or in an ELF file such as vmlinux,
+	// to be used instead of its own.
+	BTF string
+	// BTFGen is the btfgen layer of the image, a tar.gz with types of many kernels.
+	// Those of this one are used where it has none of its own.
+	BTFGen []byte
 
 	// Out receives the text of all data sources in whole events; nil discards.
 	Out io.Writer
@@ -75,6 +80,9 @@ type Options struct {
 	// Notice is called with things that the user should know and that are no
 	// errors, such as that no container matches yet.
 	Notice func(string)
+	// TracePipe is called with each line that programs print by bpf_printk, this
+	// gadget's and all others', from a goroutine of its own; nil leaves them be.
+	TracePipe func(line string)
 	// Log receives what happens inside; nil is silent.
 	Log *slog.Logger
 }
@@ -108,6 +116,16 @@ func (r *Report) Lost() uint64 {
 // what is in flight, and reports. The report is valid with an error too, when
 // the run had begun.
 func Run(ctx context.Context, p *plan.Plan, o Options) (*Report, error) {
+	r := newRun(p, o)
+	defer r.close()
+	if err := r.start(ctx); err != nil {
+		return nil, err
+	}
+	err := r.deliver(ctx)
+	return r.report(), err
+}
+
+func newRun(p *plan.Plan, o Options) *run {
 	r := &run{plan: p, opts: o, log: o.Log}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -115,12 +133,9 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (*Report, error) {
 	if o.Out == nil {
 		r.opts.Out = io.Discard
 	}
-	defer r.close()
-	if err := r.start(ctx); err != nil {
-		return nil, err
-	}
-	err := r.deliver(ctx)
-	return r.report(), err
+	r.env = newEnv()
+	r.out = pipe.NewOutput(r.opts.Out, r.opts.MaxEvents)
+	return r
 }
 
 // run is a gadget in the kernel.
@@ -134,56 +149,79 @@ type run struct {
 	// filterMap holds the wanted mount namespaces; nil when the gadget cannot
 	// use one or everything is wanted.
 	filterMap *ebpf.Map
-	// types of the kernel, decoded once for all that is loaded.
-	types   *btf.Cache
+	// kernel is nil once everything is loaded: its types are worth some megabytes.
+	kernel  *kernel
 	choice  *choice
 	loaded  *loaded
 	sources []*source
 	links   links
 	out     *pipe.Output
+
+	// tracePipe is nil unless somebody wants to read it.
+	tracePipe *tracePipe
 }
 
 // start does everything up to the moment when events are captured.
 func (r *run) start(ctx context.Context) error {
-	if err := checkHost(r.plan); err != nil {
+	if err := r.survey(); err != nil {
 		return err
 	}
-	r.env, r.types = newEnv(), btf.NewCache()
-	r.out = pipe.NewOutput(r.opts.Out, r.opts.MaxEvents)
-
-	var err error
-	if err = r.watchContainers(ctx); err != nil {
+	if err := r.watchContainers(ctx); err != nil {
 		return err
 	}
-	if r.choice, err = newChoice(r.plan, r.log); err != nil {
-		return err
-	}
-	for {
-		failed, err := r.activate()
-		if err == nil {
-			break
-		}
-		r.deactivate()
-		if err = r.choice.drop(failed, err); err != nil {
+	if r.opts.TracePipe != nil {
+		var err error
+		if r.tracePipe, err = openTracePipe(r.opts.TracePipe); err != nil {
 			return err
 		}
 	}
-	// Nothing is loaded any more; the types are worth some megabytes.
-	r.types = nil
+	if err := r.activateAll(); err != nil {
+		return err
+	}
+	r.kernel = nil
+	r.choice.tell()
 	if r.opts.Ready != nil {
 		r.opts.Ready()
 	}
 	return nil
 }
 
+// survey finds out what the host has, and drops the programs that it rules out.
+func (r *run) survey() (err error) {
+	if err = checkPermission(r.plan); err != nil {
+		return err
+	}
+	if r.kernel = newKernel(nil); r.plan.Spec != nil {
+		if r.kernel, err = chooseTypes(&r.opts); err != nil {
+			return err
+		}
+	}
+	r.choice, err = newChoice(r.plan, r.kernel, r.log)
+	return err
+}
+
+// activateAll drops programs one by one until the rest works.
+func (r *run) activateAll() error {
+	for {
+		failed, err := r.activate()
+		if err == nil {
+			return nil
+		}
+		r.deactivate()
+		if err = r.choice.drop(failed, err); err != nil {
+			return err
+		}
+	}
+}
+
 // activate loads and attaches the chosen programs. With an error it names the
 // program to blame, "" when it is none of them.
 func (r *run) activate() (failed string, err error) {
-	if r.loaded, err = load(r.plan, r.choice, r.filterMap, r.types, r.opts); err != nil {
+	if r.loaded, err = load(r.choice, r.filterMap, r.kernel, r.opts); err != nil {
 		return blame(err), err
 	}
 	for _, s := range r.plan.Sources {
-		if err := r.openSource(kernelEnums(s, r.types)); err != nil {
+		if err := r.openSource(kernelEnums(s, r.kernel)); err != nil {
 			return blame(err), err
 		}
 	}
@@ -219,6 +257,11 @@ func (r *run) report() *Report {
 // close frees everything that start made, also when it came only half-way.
 func (r *run) close() {
 	r.deactivate()
+	if r.tracePipe != nil {
+		if err := r.tracePipe.Close(); err != nil {
+			r.log.Warn("close trace_pipe", "error", err)
+		}
+	}
 	if r.watcher != nil {
 		if err := r.watcher.Close(); err != nil {
 			r.log.Warn("close container watcher", "error", err)

@@ -220,9 +220,10 @@ func TestRefusals(t *testing.T) {
 			}
 			return ""
 		}},
-		{"unsupported", func(err error) string {
-			if !errors.Is(err, ErrNotSupported) || !strings.Contains(err.Error(), `section "fmod_ret/bpf_modify_return_test"`) {
-				return "want the section that is not supported"
+		{"notpermitted", func(err error) string {
+			if !errors.Is(err, ErrNotPermitted) || !strings.Contains(err.Error(), `SEC "fmod_ret/bpf_modify_return_test"`) ||
+				!strings.Contains(err.Error(), "it could change what functions of the kernel return") {
+				return "want the section that is not permitted, and what it could do"
 			}
 			return ""
 		}},
@@ -351,9 +352,7 @@ func TestAlternatives(t *testing.T) {
 		t.Errorf("delivered %d, want 100", got)
 	}
 
-	probe := p.Metadata.Programs["probe"]
-	probe.Alternatives = []string{"by_fentry", "by_kprobe"}
-	p.Metadata.Programs["probe"] = probe
+	p.Groups[0].Programs = []string{"by_fentry", "by_kprobe"}
 	_, err := Run(t.Context(), p, floodOptions(&out))
 	var attach *AttachError
 	if err == nil || !strings.Contains(err.Error(), "none of the programs") || !errors.As(err, &attach) {

@@ -18,7 +18,8 @@ func (r *run) watchContainers(ctx context.Context) (err error) {
 		Selector:   r.opts.Selector,
 		Host:       r.opts.Host,
 		DockerHost: r.opts.DockerHost,
-		Types:      r.types,
+		Types:      r.kernel.cache,
+		GivenTypes: r.kernel.given,
 		Notice:     r.notice,
 		Log:        r.log,
 	}

@@ -141,7 +141,7 @@ func loadTracker(o *Options, view *hostView, iterate bool) (*tracker, error) {
 	if err := allowMaps(); err != nil {
 		return nil, err
 	}
-	opts := ebpf.CollectionOptions{Cache: o.Types}
+	opts := ebpf.CollectionOptions{Cache: o.Types, Programs: ebpf.ProgramOptions{KernelTypes: o.GivenTypes}}
 	if o.FilterMap != nil {
 		opts.MapReplacements = map[string]*ebpf.Map{FilterMapName: o.FilterMap}
 	} else {

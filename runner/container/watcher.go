@@ -47,6 +47,9 @@ type Options struct {
 	// Types caches the kernel's types. Reading them costs 15 ms and some MB, so
 	// share it with the loading of the gadget; nil is a cache of Start's own.
 	Types *btf.Cache
+	// GivenTypes stand for those of a kernel that does not describe itself; nil
+	// for all others.
+	GivenTypes *btf.Spec
 
 	// Notice is called with what people should know and what is no reason to
 	// stop, one sentence each. Changed is called after the table has changed.
@@ -102,7 +105,7 @@ func Start(ctx context.Context, o Options) (*Watcher, error) {
 func start(ctx context.Context, o Options, iterate bool) (*Watcher, error) {
 	w := newWatcher(o)
 	var err error
-	w.opts.Types = nil // not to be kept for as long as the watcher lives
+	w.opts.Types, w.opts.GivenTypes = nil, nil // not to be kept for as long as the watcher lives
 	if w.tracker, err = loadTracker(&o, &w.ledger.view, iterate); err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// A kind of program that is not supported.
+// A kind of program that can do more than watch.
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 
@@ -12,7 +12,7 @@ struct event {
 };
 
 GADGET_TRACER_MAP(events, 1024 * 256);
-GADGET_TRACER(unsupported, events, event);
+GADGET_TRACER(notpermitted, events, event);
 
 SEC("fmod_ret/bpf_modify_return_test")
 int never(void *ctx)

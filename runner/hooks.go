@@ -1,0 +1,76 @@
+package runner
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/gadget-bpf/gadget/internal/plan"
+)
+
+// probeHook attaches a program that does nothing, in the way programs of that kind
+// are attached (one of [plan.HookKinds]), and says why it did not work. Kernels
+// that load a program do not always attach it.
+func (k *kernel) probeHook(kind string) error {
+	// Hooks that all kernels have, and that are rarely met.
+	const function, tracepoint = "commit_creds", "task_newtask"
+	prog := &plan.Program{Name: "gadget_probe", Kind: kind, Hook: function}
+	spec := &ebpf.ProgramSpec{
+		Name: prog.Name, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	}
+	switch kind {
+	case "tracepoint":
+		prog.Hook, spec.Type = "task/"+tracepoint, ebpf.TracePoint
+	case "raw_tp":
+		prog.Hook, spec.Type = tracepoint, ebpf.RawTracepoint
+	case "tp_btf":
+		prog.Hook, spec.Type, spec.AttachType = tracepoint, ebpf.Tracing, ebpf.AttachTraceRawTp
+	case "fentry":
+		spec.Type, spec.AttachType = ebpf.Tracing, ebpf.AttachTraceFEntry
+	case "fexit":
+		spec.Type, spec.AttachType = ebpf.Tracing, ebpf.AttachTraceFExit
+	case "iter":
+		prog.Hook, spec.Type, spec.AttachType = "task", ebpf.Tracing, ebpf.AttachTraceIter
+	case "lsm":
+		prog.Hook, spec.Type, spec.AttachType = "sb_umount", ebpf.LSM, ebpf.AttachLSMMac
+	case "kprobe":
+		spec.Type = ebpf.Kprobe
+	case "kprobe.multi":
+		spec.Type, spec.AttachType = ebpf.Kprobe, ebpf.AttachTraceKprobeMulti
+	case "kprobe.session":
+		spec.Type, spec.AttachType = ebpf.Kprobe, ebpf.AttachTraceKprobeSession
+	case "perf_event":
+		spec.Type = ebpf.PerfEvent
+		prog.Perf = &plan.Perf{Name: "count_sw_cpu_clock", Type: 1, Frequency: 1}
+	default:
+		return fmt.Errorf("%w: hook %q", ErrNotSupported, kind)
+	}
+	target(prog, spec)
+	return k.tryAttach(prog, spec)
+}
+
+// tryAttach loads a program, attaches it, and takes it away again.
+func (k *kernel) tryAttach(prog *plan.Program, spec *ebpf.ProgramSpec) error {
+	coll, err := ebpf.NewCollectionWithOptions(&ebpf.CollectionSpec{
+		Programs: map[string]*ebpf.ProgramSpec{prog.Name: spec},
+	}, k.loading())
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	defer coll.Close()
+	loaded := coll.Programs[prog.Name]
+	var l io.Closer
+	if prog.Kind == "iter" {
+		l, err = link.AttachIter(link.IterOptions{Program: loaded})
+	} else {
+		l, err = attacherOf(prog.Kind)(prog, loaded)
+	}
+	if err != nil {
+		return fmt.Errorf("attach: %w", err)
+	}
+	return l.Close()
+}
