@@ -57,6 +57,7 @@ func explainHost(err error) *fault {
 	var permission *runner.PermissionError
 	var host *runner.HostError
 	var attach *runner.AttachError
+	var unmet *runner.UnmetError
 	switch {
 	case errors.As(err, &permission):
 		if os.Getuid() != 0 {
@@ -68,10 +69,13 @@ func explainHost(err error) *fault {
 		return f.hint("%s", host.Hint)
 	case errors.As(err, &attach) && errors.Is(err, fs.ErrNotExist):
 		return f.hint("the gadget was written for a kernel that has it; gadget image inspect shows all hooks of an image")
-	case errors.As(err, &attach) && errors.Is(err, runner.ErrNotSupported):
+	case errors.As(err, &attach) && (errors.Is(err, runner.ErrNotSupported) || errors.Is(err, runner.ErrNoHook)):
 		f.code = exitFailure
 		return f
-	case errors.As(err, &attach):
+	case errors.As(err, &attach) && errors.Is(err, runner.ErrNotPermitted):
+		f.code = exitPolicy
+		return f
+	case errors.As(err, &attach), errors.As(err, &unmet):
 		return f
 	}
 	return nil

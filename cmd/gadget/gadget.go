@@ -18,6 +18,8 @@ type gadget struct {
 	name  string
 	plan  *plan.Plan
 	flags gadgetFlags
+	// btfgen is the image's layer with types of kernels, nil when it has none.
+	btfgen []byte
 }
 
 // openGadget finds the gadget that name stands for and plans its run. A name that
@@ -37,7 +39,15 @@ func (a *app) openGadget(ctx context.Context, name string) (*gadget, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gadget{name: name, plan: p}, nil
+	return &gadget{name: name, plan: p, btfgen: btfgenOf(image, runtime.GOARCH)}, nil
+}
+
+// btfgenOf is the layer of an image with types of kernels, nil when it has none.
+func btfgenOf(image *schemas.Image, arch string) []byte {
+	if l := image.Platform(arch).Layer(schemas.MediaTypeBTFGen); l != nil {
+		return l.Data
+	}
+	return nil
 }
 
 // isSource reports whether name means a directory with a gadget's source: it looks

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -11,13 +12,15 @@ import (
 
 	"github.com/gadget-bpf/gadget/cmd/gadget/view"
 	"github.com/gadget-bpf/gadget/registry"
+	"github.com/gadget-bpf/gadget/runner"
 	"github.com/gadget-bpf/gadget/schemas"
 )
 
 type inspectOptions struct {
-	output    choice
-	platform  string
-	transport transportOptions
+	output       choice
+	platform     string
+	onThisKernel bool
+	transport    transportOptions
 }
 
 func imageInspectCmd(a *app) *cobra.Command {
@@ -31,10 +34,14 @@ their defaults, the data sources with their fields.
 
 An image that is not here is looked at in its registry, of which only manifests and
 metadata are fetched. oci:DIR and oci-archive:FILE are images in a directory or
-archive; registry:NAME is looked at in its registry also when it is here.`,
+archive; registry:NAME is looked at in its registry also when it is here.
+
+--on-this-kernel loads the programs and attaches them, and takes them away at once: it
+shows which of them are used here, and why the others are not. This needs root.`,
 		Example: `  gadget image inspect trace_exec
   gadget image inspect mysnoop:v1 -o json | jq '.maps[] | {name, bytes}'
   gadget image inspect ghcr.io/acme/mysnoop:v1
+  sudo gadget image inspect mysnoop:v1 --on-this-kernel
   gadget image inspect oci-archive:mysnoop.tar`,
 		Args:              exactArgs("IMAGE"),
 		ValidArgsFunction: a.completeImages,
@@ -45,6 +52,7 @@ archive; registry:NAME is looked at in its registry also when it is here.`,
 	addOutput(cmd, &opts.output)
 	opts.transport.addTo(cmd)
 	cmd.Flags().StringVar(&opts.platform, "platform", "", "look at the programs for this `PLATFORM` (default this machine's, if the image has it)")
+	cmd.Flags().BoolVar(&opts.onThisKernel, "on-this-kernel", false, "load and attach the programs for a moment, and show which are used and why; needs root")
 	return cmd
 }
 
@@ -72,6 +80,13 @@ func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name strin
 		return usageErrorf(cmd, "%s has nothing for %q", name, platform).
 			hint("it has: %s", strings.Join(have, ", "))
 	}
+	if opts.onThisKernel && platform != hostPlatform() {
+		return usageErrorf(cmd, "--on-this-kernel is about %s, not about %s", hostPlatform(), platform)
+	}
+	if opts.onThisKernel && remote {
+		return usageErrorf(cmd, "--on-this-kernel needs the programs, and %s is not here", name).
+			hint("get it with gadget pull %s", found.name)
+	}
 	_, arch, _ := strings.Cut(platform, "/")
 	var image *schemas.Image
 	if remote {
@@ -87,10 +102,20 @@ func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name strin
 	}
 	result := inspect(a, info, p, platform)
 	result.Name, result.BuiltIn, result.Partial = found.name, found.builtIn, remote
-	return a.print(opts.output.String(), result, func(w io.Writer, t view.Terminal) error {
+	var refused error
+	if opts.onThisKernel {
+		uses, err := runner.Try(p, runner.Options{BTFGen: btfgenOf(image, arch), Log: a.log})
+		if uses == nil && err != nil {
+			return err
+		}
+		result.addUses(uses)
+		refused = err
+	}
+	err = a.print(opts.output.String(), result, func(w io.Writer, t view.Terminal) error {
 		if err := result.write(w, t); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 		return nil
 	})
+	return cmp.Or(err, refused)
 }

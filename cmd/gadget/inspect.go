@@ -10,6 +10,7 @@ import (
 	"github.com/gadget-bpf/gadget/internal/metric"
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/registry"
+	"github.com/gadget-bpf/gadget/runner"
 	"github.com/gadget-bpf/gadget/schemas"
 )
 
@@ -58,6 +59,19 @@ type programView struct {
 	Section      string `json:"section"`
 	Instructions int    `json:"instructions"`
 	Disabled     bool   `json:"disabled,omitempty"`
+	// Optional programs may be missing, Group is the list of alternatives that it
+	// stands in, When the condition under which it is used.
+	Optional bool   `json:"optional,omitempty"`
+	Group    string `json:"group,omitempty"`
+	When     string `json:"when,omitempty"`
+	// Here is set by --on-this-kernel.
+	Here *hereView `json:"onThisKernel,omitempty"`
+}
+
+// hereView says what becomes of a program on this kernel.
+type hereView struct {
+	Used bool   `json:"used"`
+	Why  string `json:"why,omitempty"`
 }
 
 type mapView struct {
@@ -139,7 +153,7 @@ func inspect(a *app, info *registry.Info, p *plan.Plan, platform string) *inspec
 		v.Platforms = append(v.Platforms, view)
 	}
 	for _, pr := range p.Programs {
-		v.Programs = append(v.Programs, programView{pr.Name, kernelName(pr.Type.String()), pr.Hook, pr.Section, pr.Instructions, pr.Disabled})
+		v.Programs = append(v.Programs, inspectProgram(p, &pr))
 	}
 	for _, m := range p.Maps {
 		v.Maps = append(v.Maps, mapView{m.Name, kernelName(m.Type.String()), m.KeySize, m.ValueSize, m.MaxEntries, m.Bytes, m.PerCPU, m.Pinned, m.SizedBy})
@@ -157,6 +171,33 @@ func inspect(a *app, info *registry.Info, p *plan.Plan, platform string) *inspec
 		v.Problems = append(v.Problems, problem.String())
 	}
 	return v
+}
+
+func inspectProgram(p *plan.Plan, pr *plan.Program) programView {
+	v := programView{
+		Name: pr.Name, Type: kernelName(pr.Type.String()), Hook: pr.Hook, Section: pr.Section,
+		Instructions: pr.Instructions, Disabled: pr.Disabled, Optional: pr.Optional,
+	}
+	if pr.When != nil {
+		v.When = pr.When.Source
+	}
+	for _, g := range p.Groups {
+		if slices.Contains(g.Programs, pr.Name) {
+			v.Group = g.Name
+		}
+	}
+	return v
+}
+
+// addUses adds what became of the programs on this kernel.
+func (v *inspection) addUses(uses []runner.Use) {
+	for i := range v.Programs {
+		for _, u := range uses {
+			if pr := &v.Programs[i]; u.Program == pr.Name {
+				pr.Here = &hereView{Used: u.Used, Why: u.Why}
+			}
+		}
+	}
 }
 
 func inspectSource(s *plan.Source) sourceView {

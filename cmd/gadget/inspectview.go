@@ -121,16 +121,52 @@ func (v *inspection) writePrograms(p *page) {
 	if len(v.Programs) == 0 {
 		return
 	}
-	p.title("Programs", "what is attached where, on "+v.Platform)
-	table := &view.Table{Titles: []string{"hook", "type", "program", "insns"}, Right: map[int]bool{3: true}}
+	here := v.Programs[0].Here != nil
+	table := &view.Table{Titles: []string{"hook", "type", "program", "insns", "notes"}, Right: map[int]bool{3: true}}
+	note := "what is attached where, on " + v.Platform
+	if here {
+		table.Titles[4] = "on this kernel"
+		note = "what was attached where, for a moment"
+	}
+	p.title("Programs", note)
 	for _, pr := range v.Programs {
 		hook := firstNonEmpty(pr.Hook, pr.Section)
 		if pr.Disabled {
 			hook = "(disabled)"
 		}
-		table.Row(hook, pr.Type, pr.Name, strconv.Itoa(pr.Instructions))
+		notes := pr.notes()
+		if here {
+			notes = pr.Here.text()
+		}
+		table.Row(hook, pr.Type, pr.Name, strconv.Itoa(pr.Instructions), notes)
 	}
 	p.table(table)
+}
+
+// notes are the terms under which a program is used.
+func (pr *programView) notes() string {
+	var notes []string
+	if pr.Group != "" {
+		notes = append(notes, "one of "+pr.Group)
+	}
+	if pr.Optional {
+		notes = append(notes, "optional")
+	}
+	if pr.When != "" {
+		notes = append(notes, "when "+pr.When)
+	}
+	return strings.Join(notes, ", ")
+}
+
+func (h *hereView) text() string {
+	text := "not used"
+	if h.Used {
+		text = "used"
+	}
+	if h.Why != "" {
+		text += ": " + h.Why
+	}
+	return text
 }
 
 func (v *inspection) writeMaps(p *page) {

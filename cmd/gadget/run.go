@@ -17,6 +17,7 @@ type runOptions struct {
 	containers containerOptions
 	tables     tableOptions
 	metrics    metricOptions
+	kernel     kernelOptions
 	timeout    seconds
 	maxEvents  uint64
 	bufferSize byteSize
@@ -74,6 +75,7 @@ of its events.`,
 	fs.SetNormalizeFunc(aliasOf)
 	opts.show.addTo(cmd)
 	opts.containers.addTo(cmd)
+	opts.kernel.addTo(cmd)
 	fs.VarP(&opts.timeout, "timeout", "t", "stop this long after the gadget is attached; a bare number is seconds")
 	fs.Uint64Var(&opts.maxEvents, "max-events", 0, "stop after `N` events")
 	fs.Var(&opts.bufferSize, "buffer-size", "memory for events on their way from the kernel, for each data source")
@@ -142,6 +144,7 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		Log:    a.log,
 	}
 	opts.tables.apply(&o)
+	opts.kernel.apply(&o, a)
 	report, err := runner.Run(ctx, g.plan, o)
 	return a.account(report, err, opts)
 }

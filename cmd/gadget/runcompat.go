@@ -29,7 +29,7 @@ var unsupported = []struct {
 	{[]string{"sort", "max-entries", "interval", "count"}, false, "tables: this gadget shows events one by one"},
 	{[]string{"print-interval"}, false, "drawing metrics: this gadget has none"},
 	{[]string{"symbolizers", "debuginfod-cache-path"}, false, "names for the addresses of stacks"},
-	{[]string{"socket-enricher-fields", "env-vars", "trace-pipe", "pprof-addr", "policy-format"}, false, "this function of other tools"},
+	{[]string{"socket-enricher-fields", "env-vars", "pprof-addr", "policy-format"}, false, "this function of other tools"},
 	{[]string{"otel-metrics-name", "otel-metrics-exporter", "otel-metrics-listen-address", "otel-logs-exporter", "otel-profiles-exporter"}, false, "exporting telemetry"},
 	{[]string{"otel-metrics-listen", "otel-metrics-export-internals"}, true, "exporting telemetry"},
 }
