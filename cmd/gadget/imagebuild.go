@@ -25,6 +25,7 @@ type buildOptions struct {
 	tags      []string
 	platforms []string
 	strict    bool
+	update    bool
 	iidFile   string
 	outputDir string
 }
@@ -45,6 +46,7 @@ The same source makes the same digest. SOURCE_DATE_EPOCH sets the image's date.`
 		Example: `  gadget image build -t mysnoop:v1 ./mysnoop
   gadget image build -t mysnoop --prog snoop.bpf.c --definition snoop.yaml
   gadget image build -t mysnoop --platform linux/arm64 --strict .
+  gadget image build -t mysnoop --update-metadata .
   gadget run $(gadget image build ./mysnoop)`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -72,6 +74,7 @@ The same source makes the same digest. SOURCE_DATE_EPOCH sets the image's date.`
 	fs.StringVar(&opts.source.Definition, "definition", "", "`FILE` of the description (default gadget.yaml in DIR)")
 	fs.StringSliceVar(&opts.platforms, "platform", builder.Platforms(), "`PLATFORMS` to build for")
 	fs.BoolVar(&opts.strict, "strict", false, "treat warnings about the description as errors")
+	fs.BoolVar(&opts.update, "update-metadata", false, "first add to gadget.yaml what the program has and it has not: data sources, fields, parameters")
 	fs.StringVar(&opts.iidFile, "iidfile", "", "write the digest of the image to `FILE`")
 	fs.StringVarP(&opts.outputDir, "output", "o", "", "also write the compiled objects to `DIR`, as ARCH.bpf.o")
 	addBuildCompat(fs)
@@ -92,7 +95,6 @@ func addBuildCompat(fs *pflag.FlagSet) {
 	add("validate-metadata", "", ignored{}, true)
 	add("builder-image", "", refusal{why: "building in a container; clang on this machine is used"}, false)
 	add("builder-image-pull", "", refusal{why: "building in a container; clang on this machine is used"}, false)
-	add("update-metadata", "", refusal{why: "writing gadget.yaml"}, true)
 	add("btfgen", "", refusal{why: "types for kernels without BTF"}, true)
 	add("btfhub-archive", "", refusal{why: "types for kernels without BTF"}, false)
 }
@@ -102,6 +104,11 @@ func runImageBuild(ctx context.Context, a *app, dir string, opts *buildOptions) 
 	refs, err := parseReferences(opts.tags)
 	if err != nil {
 		return err
+	}
+	if opts.update {
+		if err := a.updateMetadata(ctx, dir, opts); err != nil {
+			return err
+		}
 	}
 	image, err := a.build(ctx, dir, opts)
 	if err != nil {

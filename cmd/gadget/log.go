@@ -11,10 +11,14 @@ import (
 	"github.com/gadget-bpf/gadget/cmd/gadget/view"
 )
 
-// newLogger returns the logger for words on stderr: warnings and worse by
-// default, more with -v, only errors with -q.
+// levelNotice is for what people should see and what is no warning: it comes
+// without a word before it.
+const levelNotice = slog.LevelInfo + 1
+
+// newLogger returns the logger for words on stderr: notices and worse by default,
+// more with -v, only errors with -q.
 func newLogger(w io.Writer, g globalOptions) *slog.Logger {
-	level := slog.LevelWarn
+	level := levelNotice
 	switch {
 	case g.quiet:
 		level = slog.LevelError
@@ -28,6 +32,9 @@ func newLogger(w io.Writer, g globalOptions) *slog.Logger {
 	}
 	return slog.New(&wordHandler{w: w, level: level, mu: &sync.Mutex{}})
 }
+
+// notice tells a person something in one sentence, without a word before it.
+func (a *app) notice(text string) { a.log.Log(context.Background(), levelNotice, text) }
 
 // wordHandler writes records as sentences for a person:
 //

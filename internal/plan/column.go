@@ -55,7 +55,7 @@ func (b *layoutBuilder) configure(f *event.Field, look map[string]string) {
 	maps.Copy(all, own.Annotations)
 	f.Annotations = all
 	f.Tags = append(f.Tags, own.Tags...)
-	f.Description = cmp.Or(all["description"], kindAbout[f.Kind])
+	f.Description = cmp.Or(all["description"], f.Description, kindAbout[f.Kind])
 	f.Column.Width, f.Column.Precision = 16, -1
 	for key, value := range all {
 		setColumn(f, key, value)

@@ -136,13 +136,19 @@ const (
 	l4EndpointStruct = "gadget_l4endpoint_t"
 )
 
+// endpointAbout describes the numbers of an endpoint; its texts have descriptions
+// by their kind.
+var endpointAbout = map[string]string{
+	".port": "Port number", ".proto_raw": "Number of the protocol", ".version": "IP version, 4 or 6",
+}
+
 // endpoint adds the fields of an address and reports whether typ is one. The
 // struct itself becomes a column that shows the whole; its parts are in JSON.
 func (b *layoutBuilder) endpoint(name, typ string, offset int) bool {
 	at := func(suffix string, kind event.Kind, off, size int) event.Field {
 		return event.Field{
 			Name: name + suffix, Kind: kind, Offset: offset + off, Size: size,
-			Order: len(b.layout.Fields), Hidden: suffix != "", Type: typ,
+			Order: len(b.layout.Fields), Hidden: suffix != "", Type: typ, Description: endpointAbout[suffix],
 		}
 	}
 	switch typ {
