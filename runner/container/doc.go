@@ -13,6 +13,9 @@
 // means different containers at different times: everything here is keyed by the
 // number and a generation, and the Table answers for a number and a time.
 //
+// Network namespaces are known by who lives in them: each mount namespace counts
+// with the network of its first process.
+//
 // New namespaces are noticed at the first fork inside them, or at the exec for
 // programs that unshare without forking, and by a look at all tasks every second.
 // Not noticed at once is a thread that unshares and then neither forks nor execs:

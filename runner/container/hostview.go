@@ -3,6 +3,7 @@ package container
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -30,7 +31,9 @@ type hostView struct {
 func newHostView() hostView {
 	h := hostView{proc: "/proc"}
 	h.cgroup2 = h.findCgroup2()
-	h.netns = uint32(h.namespace("self", "net"))
+	// Run in a container, gadget sees the host's by its first process, which some
+	// hosts show to nobody.
+	h.netns = uint32(cmp.Or(h.namespace("1", "net"), h.namespace("thread-self", "net")))
 	h.bootToWall = clock(unix.CLOCK_REALTIME) - clock(unix.CLOCK_BOOTTIME)
 	return h
 }
@@ -99,10 +102,10 @@ func (h *hostView) identify(s *sighting, ended bool) (identity, bool) {
 func (h *hostView) container(s *sighting, id identity) *event.Container {
 	c := &event.Container{
 		Runtime: id.runtime, ID: id.id, Name: abbreviate(id.id),
-		PID: s.PID, MntNS: s.MntNS, NetNS: s.NetNS,
+		PID: s.PID, MntNS: s.MntNS,
 		CgroupID: s.CgroupID, CgroupPath: id.path,
-		HostNetwork: h.netns != 0 && s.NetNS == h.netns,
 	}
+	h.locate(c, s.NetNS)
 	if s.Started != 0 {
 		c.StartedAt = int64(s.Started) + h.bootToWall
 	}
@@ -112,6 +115,11 @@ func (h *hostView) container(s *sighting, id identity) *event.Container {
 		c.CgroupID = st.Ino
 	}
 	return c
+}
+
+// locate says in which network namespace a container is.
+func (h *hostView) locate(c *event.Container, netns uint32) {
+	c.NetNS, c.HostNetwork = netns, h.netns != 0 && netns == h.netns
 }
 
 // scan lists the mount namespaces of this machine from /proc, each with its oldest

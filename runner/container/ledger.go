@@ -42,9 +42,11 @@ type ledger struct {
 
 	// spaces by number, the newest first.
 	spaces map[uint64][]*space
+	// networks are the spaces by network namespace, in no order.
+	networks map[uint32][]*space
 	// tenants by container id, the latest with that id.
 	tenants map[string]*tenant
-	// changed are the numbers whose owners are to be published.
+	// changed are the keys of the table whose owners are to be published.
 	changed   map[uint64]struct{}
 	nextSweep uint64
 }
@@ -73,8 +75,8 @@ func newLedger(p policy) *ledger {
 	return &ledger{
 		policy: p, table: newTable(p),
 		log:    slog.New(slog.DiscardHandler),
-		spaces: map[uint64][]*space{}, tenants: map[string]*tenant{},
-		changed: map[uint64]struct{}{},
+		spaces: map[uint64][]*space{}, networks: map[uint32][]*space{},
+		tenants: map[string]*tenant{}, changed: map[uint64]struct{}{},
 	}
 }
 
@@ -108,6 +110,7 @@ func (l *ledger) see(s sighting, from, now uint64) {
 		successor.after = sp.end
 	}
 	l.spaces[s.MntNS] = slices.Insert(slices.Clone(chain), at, sp)
+	l.connect(sp)
 	l.identify(sp, now)
 	l.settle(sp)
 }
@@ -136,11 +139,15 @@ func (l *ledger) seeAgain(sp *space, s sighting, now uint64) {
 		l.settle(sp)
 	}
 	switch {
-	case sp.dying == 0:
-	case sp.seen.PID == s.PID: // On its way out, but not yet out.
-		l.nextSweep = min(l.nextSweep, now+sweepSoon)
-	default: // Its first process has ended: this one can tell more.
+	case sp.seen.PID == s.PID:
+		l.move(sp, s.NetNS)
+		if sp.dying != 0 { // On its way out, but not yet out.
+			l.nextSweep = min(l.nextSweep, now+sweepSoon)
+		}
+	case sp.dying != 0: // Its first process has ended: this one can tell more.
 		sp.dying = 0
+		l.move(sp, s.NetNS)
+		s.NetNS = sp.seen.NetNS
 		sp.seen = s
 	}
 }
@@ -209,6 +216,7 @@ func (l *ledger) purge(number, now uint64) {
 	for n > 0 && chain[n-1].end != 0 && now-chain[n-1].gone > l.ttl {
 		n--
 		l.leave(chain[n])
+		l.disconnect(chain[n])
 	}
 	if n == len(chain) {
 		return

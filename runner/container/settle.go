@@ -31,6 +31,7 @@ func (l *ledger) verdict(state State, c *event.Container) Verdict {
 func (l *ledger) settle(sp *space) {
 	number := sp.seen.MntNS
 	l.changed[number] = struct{}{}
+	l.changed[Network(sp.seen.NetNS)] = struct{}{}
 	if !l.policy.filtered || l.gate == nil {
 		return
 	}
@@ -71,16 +72,12 @@ func (l *ledger) publish() bool {
 		return false
 	}
 	changed := make(map[uint64][]owner, len(l.changed))
-	for number := range l.changed {
-		owners := make([]owner, 0, len(l.spaces[number]))
-		for _, sp := range l.spaces[number] {
-			state, c := sp.state()
-			owners = append(owners, owner{
-				after: sp.after, end: sp.end, container: c,
-				state: state, verdict: l.verdict(state, c),
-			})
+	for key := range l.changed {
+		if number, ok := networkOf(key); ok {
+			changed[key] = l.networkOwners(number)
+		} else {
+			changed[key] = l.owners(key)
 		}
-		changed[number] = owners
 	}
 	clear(l.changed)
 	matches := 0
@@ -91,4 +88,17 @@ func (l *ledger) publish() bool {
 	}
 	l.table.publish(changed, matches)
 	return true
+}
+
+// owners lists who has had the number of a mount namespace, the newest first.
+func (l *ledger) owners(number uint64) []owner {
+	owners := make([]owner, 0, len(l.spaces[number]))
+	for _, sp := range l.spaces[number] {
+		state, c := sp.state()
+		owners = append(owners, owner{
+			after: sp.after, end: sp.end, container: c,
+			state: state, verdict: l.verdict(state, c),
+		})
+	}
+	return owners
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/gadget-bpf/gadget/internal/event"
 )
 
-// State is what is known of the owner of a mount namespace.
+// State is what is known of the owner of a namespace.
 type State uint8
 
-// States of a mount namespace.
+// States of a namespace.
 const (
 	// Unknown namespaces have never been seen, or are gone for too long.
 	Unknown State = iota
@@ -47,11 +47,14 @@ const (
 // has events: those of processes that are on their way out.
 const exitGrace = 50e6
 
-// Table knows the owners of mount namespaces. Its methods may be called from any
-// goroutine, do not block, and do not allocate unless they say so.
+// Table knows the owners of mount and of network namespaces. Its methods may be
+// called from any goroutine, do not block, and do not allocate unless they say so.
+//
+// The key of a mount namespace is its number, that of a network namespace is what
+// [Network] makes of its number.
 type Table struct {
 	policy policy
-	// owners by number of the namespace, the newest first.
+	// owners by key of the namespace, the newest first.
 	owners     atomic.Pointer[map[uint64][]owner]
 	generation atomic.Uint64
 	// announced counts the sightings of the tracker, in memory shared with the
@@ -79,6 +82,8 @@ type owner struct {
 	container  *event.Container
 	state      State
 	verdict    Verdict
+	// pids are processes in a network namespace, as far as they are known.
+	pids []uint32
 }
 
 func newTable(p policy) *Table {
@@ -87,24 +92,25 @@ func newTable(p policy) *Table {
 	return t
 }
 
-// Lookup returns the owner of a mount namespace at a CLOCK_BOOTTIME in
-// nanoseconds; 0 means now. The container is nil unless the state is Known, or
-// Pending with an id that has no name yet.
-func (t *Table) Lookup(mntns, boot uint64) (*event.Container, State) {
-	if o := t.find(mntns, boot); o != nil {
+// Lookup returns the owner of a namespace at a CLOCK_BOOTTIME in nanoseconds; 0
+// means now. The container is nil unless the state is Known, or Pending with an id
+// that has no name yet. Of a network namespace that several containers share it is
+// what they have in common: their pod, or nothing.
+func (t *Table) Lookup(key, boot uint64) (*event.Container, State) {
+	if o := t.find(key, boot); o != nil {
 		return o.container, o.state
 	}
 	return nil, Unknown
 }
 
 // Judge is Lookup for a reader of events: it says what to do with a record of
-// that mount namespace and time, and gives its container, if any.
-func (t *Table) Judge(mntns, boot uint64) (*event.Container, Verdict) {
+// that namespace and time, and gives its container, if any.
+func (t *Table) Judge(key, boot uint64) (*event.Container, Verdict) {
 	// A number may just have got a new owner, of whom only the tracker knows.
 	if atomic.LoadUint64(t.announced) != t.learned.Load() {
 		return nil, Wait
 	}
-	if o := t.find(mntns, boot); o != nil {
+	if o := t.find(key, boot); o != nil {
 		return o.container, o.verdict
 	}
 	// What passed the filter in the kernel is not dropped for want of a name.
@@ -114,8 +120,8 @@ func (t *Table) Judge(mntns, boot uint64) (*event.Container, Verdict) {
 	return nil, Drop
 }
 
-func (t *Table) find(mntns, boot uint64) *owner {
-	owners := (*t.owners.Load())[mntns]
+func (t *Table) find(key, boot uint64) *owner {
+	owners := (*t.owners.Load())[key]
 	for i := range owners {
 		o := &owners[i]
 		if boot != 0 && boot <= o.after {
@@ -140,9 +146,12 @@ func (t *Table) Matches() int { return int(t.matches.Load()) }
 // name. It allocates.
 func (t *Table) Containers() []*event.Container {
 	byID := map[string]*event.Container{}
-	for _, owners := range *t.owners.Load() {
+	for key, owners := range *t.owners.Load() {
 		o := &owners[0]
-		if o.container != nil && o.end == 0 && t.policy.selector.Match(o.container) {
+		if _, network := networkOf(key); network || o.container == nil || o.end != 0 {
+			continue
+		}
+		if t.policy.selector.Match(o.container) {
 			byID[o.container.ID] = o.container
 		}
 	}
@@ -151,14 +160,14 @@ func (t *Table) Containers() []*event.Container {
 	})
 }
 
-// publish replaces the owners of some numbers; those without owners leave.
+// publish replaces the owners of some namespaces; those without owners leave.
 func (t *Table) publish(changed map[uint64][]owner, matches int) {
 	next := maps.Clone(*t.owners.Load())
-	for number, owners := range changed {
+	for key, owners := range changed {
 		if len(owners) == 0 {
-			delete(next, number)
+			delete(next, key)
 		} else {
-			next[number] = owners
+			next[key] = owners
 		}
 	}
 	t.owners.Store(&next)

@@ -114,6 +114,8 @@ type known struct {
 	Generation uint64
 	PID        uint32
 	Snapshot   uint32
+	NetNS      uint32
+	_          uint32
 }
 
 // tracker is the eBPF side.

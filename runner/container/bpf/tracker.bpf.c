@@ -113,6 +113,9 @@ struct known {
 	__u32 pid;
 	/* Number of the last snapshot that listed it. */
 	__u32 snapshot;
+	/* Network namespace of the process when it was last told of. */
+	__u32 netns;
+	__u32 pad;
 };
 
 /* A namespace that falls out because there are too many is only reported again. */
@@ -199,6 +202,11 @@ static __always_inline void fill_cgroup(struct sighting *s, struct task_struct__
 					  BPF_CORE_READ(parent, name));
 }
 
+static __always_inline __u32 network_of(struct task_struct___g *task)
+{
+	return BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+}
+
 static __always_inline void fill(struct sighting *s, struct task_struct___g *task, __u64 mntns,
 				 __u64 generation)
 {
@@ -209,11 +217,11 @@ static __always_inline void fill(struct sighting *s, struct task_struct___g *tas
 	s->generation = generation;
 	s->boot = bpf_ktime_get_boot_ns();
 	s->started = BPF_CORE_READ(task, group_leader, start_boottime);
-	s->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+	s->netns = network_of(task);
 	fill_cgroup(s, task);
 }
 
-static __always_inline int notice(struct task_struct___g *task)
+static __always_inline int notice(struct task_struct___g *task, bool executed)
 {
 	struct mnt_namespace___g *mnt = mount_namespace(task);
 	struct known *k, fresh = {};
@@ -225,11 +233,18 @@ static __always_inline int notice(struct task_struct___g *task)
 		return 0;
 	mntns = BPF_CORE_READ(mnt, ns.inum);
 	fresh.generation = generation_of(mnt);
-	k = bpf_map_lookup_elem(&known, &mntns);
-	if (k && k->generation == fresh.generation)
-		return 0;
-
 	fresh.pid = BPF_CORE_READ(task, tgid);
+	k = bpf_map_lookup_elem(&known, &mntns);
+	if (k && k->generation == fresh.generation) {
+		/*
+		 * Some runtimes let the first process join the network of its pod only
+		 * after it has been seen, and then execute the container's program.
+		 */
+		if (!executed || k->pid != fresh.pid || k->netns == network_of(task))
+			return 0;
+	}
+
+	fresh.netns = network_of(task);
 	bpf_map_update_elem(&known, &mntns, &fresh, BPF_ANY);
 	if (provisional && bpf_map_update_elem(&gadget_mntns_filter_map, &mntns, &one, BPF_ANY))
 		__sync_fetch_and_add(&refused, 1);
@@ -249,13 +264,13 @@ static __always_inline int notice(struct task_struct___g *task)
 SEC("raw_tp/task_newtask")
 int newtask(struct bpf_raw_tracepoint_args *ctx)
 {
-	return notice((struct task_struct___g *)ctx->args[0]);
+	return notice((struct task_struct___g *)ctx->args[0], false);
 }
 
 SEC("raw_tp/sched_process_exec")
 int process_exec(struct bpf_raw_tracepoint_args *ctx)
 {
-	return notice((struct task_struct___g *)ctx->args[0]);
+	return notice((struct task_struct___g *)ctx->args[0], true);
 }
 
 /*
@@ -326,6 +341,7 @@ int snapshot(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	fresh.pid = s.pid;
+	fresh.netns = s.netns;
 	bpf_map_update_elem(&known, &mntns, &fresh, BPF_ANY);
 	return 0;
 }
