@@ -28,7 +28,7 @@ type Schedule struct {
 // Batch is the loop of an array data source.
 type Batch struct {
 	*Source
-	// Table knows containers; nil when the rows have no mount namespace.
+	// Table knows containers; nil when the rows do not say whose they are.
 	Table Owners
 	// Compare orders the rows; nil keeps the order in which they come.
 	Compare func(a, b *event.Record) int
@@ -123,7 +123,7 @@ func (b *Batch) once(end bool) error {
 		return fmt.Errorf("data source %s: read %d bytes, which is not a number of rows of %d bytes", b.Layout.Name, len(b.raw), size)
 	}
 	b.rows = b.rows[:0]
-	b.patience = time.Now().Add(holdTime)
+	b.patience = time.Now().Add(Patience)
 	for raw := range slices.Chunk(b.raw, max(size, 1)) {
 		b.row(raw)
 	}
@@ -137,11 +137,13 @@ func (b *Batch) once(end bool) error {
 	return b.write(end)
 }
 
-// row looks up the container of a row and keeps the row if it is wanted.
+// row looks up the container of a row and keeps the row if it is wanted. It waits
+// when that is just being found out: what has been read does not go away, and a
+// table with half the names is of no use.
 func (b *Batch) row(raw []byte) {
 	rec := event.Record{Raw: raw}
 	if b.Table != nil {
-		c, verdict := b.judge(b.Layout.MntNS.Uint(&rec))
+		c, verdict := Await(b.Table, namespaceKey(b.Layout, raw), b.patience)
 		if verdict == container.Drop {
 			b.Filtered.Add(1)
 			return
@@ -153,22 +155,6 @@ func (b *Batch) row(raw []byte) {
 		return
 	}
 	b.rows = append(b.rows, rec)
-}
-
-// judge waits for the answer when the container is just being found out: what has
-// been read does not go away, and a table with half the names is of no use.
-func (b *Batch) judge(mntns uint64) (*event.Container, container.Verdict) {
-	for {
-		c, verdict := b.Table.Judge(mntns, 0)
-		if verdict != container.Wait {
-			return c, verdict
-		}
-		if time.Now().After(b.patience) {
-			c, _ = b.Table.Lookup(mntns, 0)
-			return c, container.Emit
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 func (b *Batch) write(end bool) error {

@@ -17,55 +17,44 @@ const (
 	holdTime = 5 * time.Second
 )
 
-// Owners knows whose a mount namespace is; a [container.Table] does.
-type Owners interface {
-	// Judge says what to do with an event of that namespace and CLOCK_BOOTTIME.
-	Judge(mntns, boot uint64) (*event.Container, container.Verdict)
-	// Lookup says what is known, for events that can wait no longer.
-	Lookup(mntns, boot uint64) (*event.Container, container.State)
-	// Generation changes when an answer may have changed.
-	Generation() uint64
-}
-
 // HoldBack keeps the events whose container is being found out, in order for
-// each mount namespace, and never longer or more than its bounds. It belongs to
+// each namespace, and never longer or more than its bounds. It belongs to
 // the goroutine of its stream. While nothing is kept it costs one look-up an event
 // and allocates nothing.
 type HoldBack struct {
 	owners Owners
-	// mntns and boot read the keys of an event; boot may be nil.
-	mntns, boot *event.Field
+	layout *event.Layout
 
 	queue      []held
 	bytes      int
 	generation uint64
-	// waiting counts the events of each mount namespace in queue.
+	// waiting counts the events of each namespace in queue.
 	waiting map[uint64]int
 	now     func() time.Time
 }
 
 // held is one event that waits.
 type held struct {
-	mntns, boot uint64
-	since       time.Time
-	raw         []byte
+	key, boot uint64
+	since     time.Time
+	raw       []byte
 }
 
-// NewHoldBack makes a hold-back for events of a layout with a mount namespace.
+// NewHoldBack makes a hold-back for events of a layout that [HasOwners].
 func NewHoldBack(l *event.Layout, owners Owners) *HoldBack {
-	return &HoldBack{owners: owners, mntns: l.MntNS, boot: l.Time, waiting: map[uint64]int{}, now: time.Now}
+	return &HoldBack{owners: owners, layout: l, waiting: map[uint64]int{}, now: time.Now}
 }
 
 // Look says what to do with an event: emit it with that container, drop it, or
 // nothing, because the hold-back has taken a copy of it.
 func (h *HoldBack) Look(raw []byte) (*event.Container, container.Verdict) {
-	mntns := binary.NativeEndian.Uint64(raw[h.mntns.Offset:])
+	key := namespaceKey(h.layout, raw)
 	var boot uint64
-	if h.boot != nil {
-		boot = binary.NativeEndian.Uint64(raw[h.boot.Offset:])
+	if h.layout.Time != nil {
+		boot = binary.NativeEndian.Uint64(raw[h.layout.Time.Offset:])
 	}
-	if len(h.queue) == 0 || h.waiting[mntns] == 0 {
-		c, verdict := h.owners.Judge(mntns, boot)
+	if len(h.queue) == 0 || h.waiting[key] == 0 {
+		c, verdict := h.owners.Judge(key, boot)
 		if verdict != container.Wait {
 			return c, verdict
 		}
@@ -74,9 +63,9 @@ func (h *HoldBack) Look(raw []byte) (*event.Container, container.Verdict) {
 			h.generation = h.owners.Generation() - 1
 		}
 	}
-	h.queue = append(h.queue, held{mntns, boot, h.now(), append([]byte(nil), raw...)})
+	h.queue = append(h.queue, held{key, boot, h.now(), append([]byte(nil), raw...)})
 	h.bytes += len(raw)
-	h.waiting[mntns]++
+	h.waiting[key]++
 	return nil, container.Wait
 }
 
@@ -102,19 +91,19 @@ func (h *HoldBack) Release(all bool, emit func(raw []byte, c *event.Container) e
 	clear(h.waiting)
 	h.bytes = 0
 	for _, e := range h.queue {
-		c, verdict := h.owners.Judge(e.mntns, e.boot)
+		c, verdict := h.owners.Judge(e.key, e.boot)
 		patient := !all && h.now().Sub(e.since) <= holdTime
 		switch {
-		case h.waiting[e.mntns] > 0 || verdict == container.Wait && patient:
+		case h.waiting[e.key] > 0 || verdict == container.Wait && patient:
 			kept = append(kept, e)
-			h.waiting[e.mntns]++
+			h.waiting[e.key]++
 			h.bytes += len(e.raw)
 		case verdict == container.Drop:
 			dropped++
 		case err != nil:
 		default:
 			if verdict == container.Wait {
-				c, _ = h.owners.Lookup(e.mntns, e.boot)
+				c, _ = h.owners.Lookup(e.key, e.boot)
 			}
 			err = emit(e.raw, c)
 		}

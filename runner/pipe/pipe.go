@@ -3,7 +3,7 @@
 //
 //	Reader ─► zero padding ─► container look-up ─► filter ─► Encoder ─► Output
 //	                               │ not known yet
-//	                               └─► HoldBack, in order per mount namespace
+//	                               └─► HoldBack, in order per namespace
 //
 // The loop allocates nothing per event and hands nothing to another goroutine.
 package pipe
@@ -79,7 +79,7 @@ type Source struct {
 	// Filter keeps the events for which it is true; nil keeps all.
 	Filter func(*event.Record) bool
 	// Hold knows containers and keeps back the events whose container is not
-	// known yet; nil when the data source has no mount namespace.
+	// known yet; nil when the events do not say whose they are.
 	Hold *HoldBack
 	// Every is for encoders that sum up: it is the time between two calls of
 	// their End. A stream is cut into batches that take so long, and batches that
