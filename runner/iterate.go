@@ -12,49 +12,114 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gadget-bpf/gadget/internal/plan"
+	"github.com/gadget-bpf/gadget/runner/container"
 	"github.com/gadget-bpf/gadget/runner/pipe"
 )
 
 // iterators are the attached programs of an Iterator data source.
-type iterators []*link.Iter
+type iterators struct {
+	list []iterator
+	// table knows the network namespaces.
+	table *container.Table
+}
+
+type iterator struct {
+	*link.Iter
+	// perNetwork is true for one that is to be read in each network namespace.
+	perNetwork bool
+}
 
 // openIterators attaches the programs whose rows make a batch. Attaching an
 // iterator runs nothing: reading it does.
-func openIterators(p *plan.Plan, c *choice, s *plan.Source, coll *ebpf.Collection) (iterators, error) {
+func (r *run) openIterators(s *plan.Source) (iterators, error) {
 	var its iterators
+	if r.watcher != nil {
+		its.table = r.watcher.Table()
+	}
 	for _, name := range s.Programs {
-		if !c.uses(name) {
+		prog := r.plan.Program(name)
+		if !r.choice.uses(name) {
 			continue
 		}
-		prog := p.Program(name)
-		o := link.IterOptions{Program: coll.Programs[name]}
-		if prog.Target != "" {
-			if o.Map = coll.Maps[prog.Target]; o.Map == nil {
-				its.close()
-				return nil, fmt.Errorf("GADGET_ITER_TARGET_MAP %s: no map %q in the object", name, prog.Target)
-			}
-		}
-		it, err := link.AttachIter(o)
+		it, err := attachIterator(prog, r.loaded.coll)
 		if err != nil {
 			its.close()
-			return nil, &AttachError{Program: name, Section: prog.Section, Hook: prog.Hook, Err: err}
+			return its, &AttachError{Program: name, Section: prog.Section, Hook: prog.Hook, Err: err}
 		}
-		its = append(its, it)
+		its.list = append(its.list, iterator{it, perNetwork(prog)})
 	}
 	return its, nil
 }
 
+func attachIterator(prog *plan.Program, coll *ebpf.Collection) (*link.Iter, error) {
+	o := link.IterOptions{Program: coll.Programs[prog.Name]}
+	if prog.Target != "" {
+		if o.Map = coll.Maps[prog.Target]; o.Map == nil {
+			return nil, fmt.Errorf("GADGET_ITER_TARGET_MAP: no map %q in the object", prog.Target)
+		}
+	}
+	if prog.Hook == "cgroup" {
+		return attachCgroupIterator(o.Program)
+	}
+	it, err := link.AttachIter(o)
+	if errors.Is(err, unix.EBADF) && o.Map == nil {
+		return nil, errors.New("it walks a map: say which one by GADGET_ITER_TARGET_MAP")
+	}
+	return it, err
+}
+
+// cgroupOrder is BPF_CGROUP_ITER_DESCENDANTS_PRE of enum bpf_cgroup_iter_order:
+// parents before their children.
+const cgroupOrder = 2
+
+// attachCgroupIterator attaches an iterator of control groups. The kernel wants to
+// know which, and in what order: all of the unified hierarchy.
+func attachCgroupIterator(prog *ebpf.Program) (*link.Iter, error) {
+	// The member cgroup of union bpf_iter_link_info, and link_create of union
+	// bpf_attr (include/uapi/linux/bpf.h).
+	info := struct {
+		order, fd uint32
+		id        uint64
+	}{order: cgroupOrder}
+	attr := struct {
+		prog, target, attach, flags uint32
+		info                        unsafe.Pointer
+		infoSize, _                 uint32
+	}{
+		prog: uint32(prog.FD()), attach: uint32(ebpf.AttachTraceIter),
+		info: unsafe.Pointer(&info), infoSize: uint32(unsafe.Sizeof(info)),
+	}
+	fd, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_LINK_CREATE, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	if errno != 0 {
+		return nil, fmt.Errorf("link iterator of control groups: %w", errno)
+	}
+	l, err := link.NewFromFD(int(fd))
+	if err != nil {
+		return nil, fmt.Errorf("link iterator of control groups: %w", err)
+	}
+	return l.(*link.Iter), nil
+}
+
 func (its iterators) close() {
-	for _, it := range its {
+	for _, it := range its.list {
 		_ = it.Close()
 	}
 }
 
 // fetch appends the rows of all programs, one after the other.
 func (its iterators) fetch(dst []byte) ([]byte, error) {
-	for _, it := range its {
-		var err error
-		if dst, err = readIterator(it, dst); err != nil {
+	for _, it := range its.list {
+		read := func() (err error) {
+			dst, err = readIterator(it.Iter, dst)
+			return err
+		}
+		err := error(nil)
+		if it.perNetwork {
+			err = eachNetwork(its.table, read)
+		} else {
+			err = read()
+		}
+		if err != nil {
 			return dst, err
 		}
 	}

@@ -308,7 +308,10 @@ func targetMissing(err error, prog *ebpf.ProgramSpec) bool {
 	if prog.Type != ebpf.Tracing && prog.Type != ebpf.LSM {
 		return false
 	}
-	return errors.Is(err, btf.ErrNotFound) || strings.Contains(err.Error(), prog.AttachTo+" not supported")
+	// cilium/ebpf says what is missing only in words.
+	text := err.Error()
+	return errors.Is(err, btf.ErrNotFound) || strings.Contains(text, prog.AttachTo+" not supported") ||
+		strings.Contains(text, prog.AttachTo+" iterator not supported")
 }
 
 // unavailable reports whether the kernel refuses a program for its type or its

@@ -80,7 +80,7 @@ func (r *run) openSource(s *plan.Source) error {
 
 // openStream opens the buffer through which the events come.
 func (r *run) openStream(src *source) (err error) {
-	if r.watcher != nil && src.Layout.MntNS != nil {
+	if r.watcher != nil && pipe.HasOwners(src.Layout) {
 		src.pipe.Hold = pipe.NewHoldBack(src.Layout, r.watcher.Table())
 	}
 	src.loss = r.loaded.losses[src.Name]
@@ -112,7 +112,7 @@ func (r *run) openBatch(src *source) (err error) {
 	var fetch pipe.Fetch
 	switch src.Kind {
 	case plan.Iterator:
-		if src.iterators, err = openIterators(r.plan, r.choice, src.Source, r.loaded.coll); err != nil {
+		if src.iterators, err = r.openIterators(src.Source); err != nil {
 			return err
 		}
 		fetch = src.iterators.fetch
@@ -125,7 +125,7 @@ func (r *run) openBatch(src *source) (err error) {
 		fetch = src.collector.Fetch
 	}
 	src.batch = pipe.NewBatch(src.pipe, fetch, r.out)
-	if r.watcher != nil && src.Layout.MntNS != nil {
+	if r.watcher != nil && pipe.HasOwners(src.Layout) {
 		src.batch.Table = r.watcher.Table()
 	}
 	// Rows that are summed up have no order, and none may be missing.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/pipe"
 )
 
 // watchContainers begins to watch containers when the gadget has to do with them.
@@ -55,8 +56,13 @@ func usesContainers(p *plan.Plan) bool {
 		return true
 	}
 	for _, s := range p.Sources {
-		if s.Layout.MntNS != nil {
+		if pipe.HasOwners(s.Layout) {
 			return true
+		}
+		for _, name := range s.Programs {
+			if perNetwork(p.Program(name)) {
+				return true
+			}
 		}
 	}
 	return false
