@@ -23,31 +23,48 @@ import (
 	"github.com/gadget-bpf/gadget/schemas"
 )
 
-// snapshot runs a gadget that ends by itself, and returns its rows.
+// snapshot runs a gadget that ends by itself on the whole machine, and returns its
+// rows.
 func snapshot(t *testing.T, dir string, params map[string]string) []map[string]any {
+	t.Helper()
+	return snapshotOf(t, planGadget(t, dir), runner.Options{Params: params, Host: true})
+}
+
+// planGadget builds a gadget for this machine.
+func planGadget(t *testing.T, dir string) *plan.Plan {
 	t.Helper()
 	needRoot(t)
 	img, md := buildGadget(t, dir, "")
-	p, err := plan.New(img.Platform("amd64").Layer(schemas.MediaTypeProgram).Data, md)
+	p, err := plan.New(img.Platform(runtime.GOARCH).Layer(schemas.MediaTypeProgram).Data, md)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// snapshotOf runs a gadget with these options, but for those of the output, until
+// it ends, and returns the rows of all its tables.
+func snapshotOf(t *testing.T, p *plan.Plan, o runner.Options) []map[string]any {
+	t.Helper()
 	var out bytes.Buffer
-	report, err := runner.Run(t.Context(), p, runner.Options{
-		Params: params, Host: true, Out: &out,
-		Encoder: func(s *plan.Source, env *event.Env) (event.Encoder, error) {
-			return event.NewJSON(s.Layout, env, event.JSONOptions{}), nil
-		},
-	})
+	o.Out = &out
+	o.Encoder = func(s *plan.Source, env *event.Env) (event.Encoder, error) {
+		return event.NewJSON(s.Layout, env, event.JSONOptions{}), nil
+	}
+	report, err := runner.Run(t.Context(), p, o)
 	if err != nil {
 		t.Fatalf("%+v (report %+v)", err, report)
 	}
 	gadgettest.CheckSchema(t, p.Sources[0].Layout, event.JSONOptions{}, out.Bytes())
-	var rows []map[string]any
-	if err := json.Unmarshal(out.Bytes(), &rows); err != nil {
-		t.Fatalf("%v: %.500s", err, &out)
+	var all []map[string]any
+	for line := range bytes.Lines(out.Bytes()) {
+		var rows []map[string]any
+		if err := json.Unmarshal(line, &rows); err != nil {
+			t.Fatalf("%v: %.500s", err, line)
+		}
+		all = append(all, rows...)
 	}
-	return rows
+	return all
 }
 
 // where returns the rows with these values.

@@ -151,7 +151,7 @@ func pad(b *bytes.Buffer) {
 // busyboxLinks are the commands that cases use.
 var busyboxLinks = []string{
 	"sh", "mount", "mkdir", "cat", "grep", "sleep", "poweroff", "echo", "true", "false", "kill", "head",
-	"tail", "wc", "rm", "ls", "uname", "cut", "sed", "test", "[", "ps", "touch", "dmesg", "unshare", "seq", "tr", "env", "id",
+	"tail", "wc", "rm", "ls", "uname", "cut", "sed", "test", "[", "ps", "touch", "dmesg", "unshare", "seq", "tr", "env", "id", "nc", "ip", "readlink",
 }
 
 // Base returns the files that every guest has: busybox with its links.
