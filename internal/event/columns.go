@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -17,6 +18,9 @@ type ColumnOptions struct {
 	// NoHeaders leaves out the line of titles, NoTrunc prints full values on a
 	// terminal too.
 	NoHeaders, NoTrunc bool
+	// Name, when not "", stands before each header, and an empty line after each
+	// batch: for tables of several data sources under each other.
+	Name string
 }
 
 type columnEncoder struct {
@@ -24,9 +28,10 @@ type columnEncoder struct {
 	columns []column
 	// cut is true when values are cut to the width of their column.
 	cut bool
-	// header is printed by Begin, the first time only when once is set.
-	header []byte
-	once   bool
+	// header is printed by Begin, the first time only when once is set, and
+	// footer by End.
+	header, footer []byte
+	once           bool
 	// raw is a value, safe the same as the terminal gets it.
 	raw, safe []byte
 }
@@ -34,6 +39,8 @@ type columnEncoder struct {
 // column is one field with its place in the table.
 type column struct {
 	*Field
+	// shown is the field whose value it has: Field itself, or its replacement.
+	shown *Field
 	title string
 	width int
 }
@@ -54,7 +61,7 @@ func NewColumns(l *Layout, env *Env, o ColumnOptions) Encoder {
 	if fields == nil {
 		fields = visible(l)
 	}
-	e := &columnEncoder{text: NewFormatter(env), cut: o.Width > 0 && !o.NoTrunc, once: o.Width == 0}
+	e := &columnEncoder{text: NewFormatter(env), cut: o.Width > 0 && !o.NoTrunc, once: o.Width == 0 && o.Name == ""}
 	for _, f := range fields {
 		e.columns = append(e.columns, newColumn(f, e.cut))
 	}
@@ -67,6 +74,10 @@ func NewColumns(l *Layout, env *Env, o ColumnOptions) Encoder {
 			e.header = e.appendCell(e.header, i, append(e.safe[:0], c.title...), EllipsisEnd)
 		}
 		e.header = append(trimRight(e.header, 0), '\n')
+		if o.Name != "" {
+			e.header = append(AppendControlSafe(nil, []byte(o.Name)), append([]byte(":\n"), e.header...)...)
+			e.footer = []byte{'\n'}
+		}
 	}
 	return e
 }
@@ -83,14 +94,14 @@ func (e *columnEncoder) Append(dst []byte, rec *Record) []byte {
 	start := len(dst)
 	for i := range e.columns {
 		c := &e.columns[i]
-		e.raw = e.value(e.raw[:0], c.Field, rec)
+		e.raw = e.value(e.raw[:0], c.shown, rec)
 		e.safe = AppendControlSafe(e.safe[:0], e.raw)
 		dst = e.appendCell(dst, i, e.safe, c.Column.Ellipsis)
 	}
 	return append(trimRight(dst, start), '\n')
 }
 
-func (e *columnEncoder) End(dst []byte) []byte { return dst }
+func (e *columnEncoder) End(dst []byte) []byte { return append(dst, e.footer...) }
 
 // appendCell appends one safe text, cut and padded, as column i of a line.
 func (e *columnEncoder) appendCell(dst []byte, i int, text []byte, where Ellipsis) []byte {
@@ -185,12 +196,12 @@ func newColumn(f *Field, cut bool) column {
 	if title == "" {
 		title = f.Name
 	}
-	c := column{Field: f, title: string(AppendControlSafe(nil, []byte(strings.ToUpper(title))))}
+	c := column{Field: f, shown: cmp.Or(f.Column.Replace, f), title: string(AppendControlSafe(nil, []byte(strings.ToUpper(title))))}
 	titleWidth := textWidth([]byte(c.title))
 	c.width = f.Column.Width
 	if c.width <= 0 {
 		c.width = defaultWidth
-		if digits := f.digits(); digits > 0 {
+		if digits := c.shown.digits(); digits > 0 {
 			c.width = min(digits, defaultWidth)
 		}
 		c.width = max(c.width, titleWidth)
@@ -249,7 +260,7 @@ func fit(columns []column, cells int) []column {
 
 // most is how wide a column may grow.
 func (c *column) most() int {
-	switch digits := c.digits(); {
+	switch digits := c.shown.digits(); {
 	case c.Column.Fixed:
 		return c.width
 	case c.Column.MaxWidth > 0:

@@ -150,3 +150,49 @@ func TestFixedColumns(t *testing.T) {
 		}
 	}
 }
+
+// Tables of several data sources have their names above them, in files too.
+func TestColumnsNamed(t *testing.T) {
+	b := &builder{}
+	b.add("n", Uint8, 1, 7)
+	const want = "counts:\nN\n7\n\ncounts:\nN\n\n"
+	e := NewColumns(&b.layout, nil, ColumnOptions{Name: "counts"})
+	if got := encode(e, b.record()) + encode(e); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	e = NewColumns(&b.layout, nil, ColumnOptions{Name: "counts", NoHeaders: true})
+	if got, want := encode(e, b.record()), "7\n"; got != want {
+		t.Errorf("without headers: got %q, want %q", got, want)
+	}
+}
+
+// A column may show the value of another field; JSON has the fields as they are.
+func TestColumnsReplace(t *testing.T) {
+	b := &builder{layout: Layout{Fields: make([]Field, 0, 2)}}
+	code := b.add("code", Uint8, 1, 7)
+	name := b.add("name", CString, 8, "seven")
+	name.Hidden, code.Column.Replace = true, name
+	if got, want := encode(NewColumns(&b.layout, nil, ColumnOptions{}), b.record()), "CODE\nseven\n"; got != want {
+		t.Errorf("columns: got %q, want %q", got, want)
+	}
+	if got, want := encode(NewJSON(&b.layout, nil, JSONOptions{}), b.record()), `{"code":7,"name":"seven"}`+"\n"; got != want {
+		t.Errorf("JSON: got %s, want %s", got, want)
+	}
+}
+
+// The value of an environment variable is text like any other.
+func TestEnvVar(t *testing.T) {
+	b := &builder{}
+	b.add("node", EnvVar, 0, nil).Format = "NODE"
+	b.add("none", EnvVar, 0, nil).Format = "UNSET"
+	env := &Env{Vars: map[string]string{"NODE": "n\x1b1"}}
+	for _, tt := range []struct{ name, got, want string }{
+		{"columns", encode(NewColumns(&b.layout, env, ColumnOptions{NoHeaders: true}), b.record()), `n\x1b1` + "\n"},
+		{"JSON", encode(NewJSON(&b.layout, env, JSONOptions{}), b.record()), `{"node":"n\u001b1","none":""}` + "\n"},
+		{"YAML", encode(NewYAML(&b.layout, env), b.record()), "---\nnode: \"n\\u001b1\"\nnone: \"\"\n"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, tt.got, tt.want)
+		}
+	}
+}

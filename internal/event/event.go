@@ -80,6 +80,8 @@ const (
 
 	// FromContainer is the Field.Attr of Record.Container.
 	FromContainer
+	// EnvVar is the value in Env.Vars of the variable that Field.Format names.
+	EnvVar
 	// Added is Record.Added[Field.Slot], text made by a later stage.
 	Added
 )
@@ -131,8 +133,8 @@ type Field struct {
 	Attr ContainerAttr
 	// Slot of an Added field.
 	Slot int
-	// Format is the time layout of a Timestamp, "" for the default, and the
-	// separator of an EnumSet, "" for "|".
+	// Format is the time layout of a Timestamp, "" for the default, the
+	// separator of an EnumSet, "" for "|", and the variable of an EnvVar.
 	Format string
 
 	// Hidden fields are not columns unless asked for.
@@ -167,6 +169,9 @@ type Column struct {
 	Hex bool
 	// Precision of floats in decimals, -1 when not set.
 	Precision int
+	// Replace is the field whose value the column shows instead of its own, nil
+	// for its own. Titles, widths and JSON do not change.
+	Replace *Field
 }
 
 // Ellipsis says where a text that is too long is cut.
@@ -261,6 +266,8 @@ type Env struct {
 	UserName, GroupName func(id uint32) string
 	// Location is the time zone of Timestamp texts, nil is UTC.
 	Location *time.Location
+	// Vars are the environment variables that fields may show.
+	Vars map[string]string
 }
 
 // Encoder turns the records of one data source into text. An Encoder belongs to

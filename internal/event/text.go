@@ -53,6 +53,8 @@ func (t *Formatter) Append(dst []byte, f *Field, rec *Record) []byte {
 		return AppendEndpoint(dst, f.Addr(rec), f.port(rec))
 	case FromContainer:
 		return f.Attr.append(dst, rec.Container)
+	case EnvVar:
+		return append(dst, t.env.Vars[f.Format]...)
 	}
 	return dst
 }
