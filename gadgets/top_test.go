@@ -67,7 +67,7 @@ func top(t *testing.T, dir string, o runner.Options, wanted map[string]look) {
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	defer stop()
 	out := &tables{t: t, wanted: wanted, last: map[string]map[string]any{}, stop: stop}
-	o.Out, o.Interval = out, 500*time.Millisecond
+	o.Out, p.Sources[0].Interval = out, 500*time.Millisecond
 	o.Encoder = func(s *plan.Source, env *event.Env) (event.Encoder, error) {
 		return event.NewJSON(s.Layout, env, event.JSONOptions{}), nil
 	}

@@ -1,12 +1,10 @@
 package runner
 
 import (
-	"cmp"
 	"fmt"
 
 	"github.com/gadget-bpf/gadget/internal/event"
 	"github.com/gadget-bpf/gadget/internal/plan"
-	"github.com/gadget-bpf/gadget/runner/pipe"
 	"github.com/gadget-bpf/gadget/runner/usage"
 )
 
@@ -35,11 +33,4 @@ func openProcesses(l *event.Layout) (collector, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// madeSchedule is when the tables of a Made data source come: the first soon,
-// so that nobody has to wait for a long interval.
-func madeSchedule(s *plan.Source, o Options) pipe.Schedule {
-	interval := cmp.Or(o.Interval, s.Interval)
-	return pipe.Schedule{First: min(s.First, interval), Interval: interval, Count: cmp.Or(o.Count, s.Count)}
 }

@@ -62,10 +62,6 @@ type Options struct {
 	// keeps the order in which they come. MaxRows keeps the first of each batch.
 	Order   func(*plan.Source, *event.Env) (func(a, b *event.Record) int, error)
 	MaxRows int
-	// Interval between the batches of array data sources and how many there are;
-	// 0 is what the gadget says.
-	Interval time.Duration
-	Count    uint64
 	// PrintInterval is the time between two calls of End of the encoder of a data
 	// source with metrics, which sums up what it gets; 0 is DefaultPrintInterval.
 	PrintInterval time.Duration

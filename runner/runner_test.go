@@ -303,7 +303,7 @@ func TestMapIterator(t *testing.T) {
 	var out bytes.Buffer
 	o := floodOptions(&out)
 	o.Params = map[string]string{"target": o.Params["target"], "syscall_nr": o.Params["syscall"]}
-	o.Encoder, o.Interval = json, 100*time.Millisecond
+	o.Encoder, p.Sources[0].Interval = json, 100*time.Millisecond
 	runUntil(t, p, o, func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()

@@ -91,23 +91,20 @@ func (r *run) openStream(src *source) (err error) {
 // openBatch prepares what an array data source is fetched from.
 func (r *run) openBatch(src *source) (err error) {
 	src.schedule = pipe.Schedule{
-		Interval: cmp.Or(r.opts.Interval, src.Interval),
-		Count:    cmp.Or(r.opts.Count, src.Count),
+		Interval: src.Interval,
+		Count:    src.Count,
 		Final:    src.FinalFetch,
 	}
 	// What is drawn more often than it is fetched would not change.
-	if src.Metrics != nil && r.opts.Interval == 0 {
-		src.schedule.Interval = min(src.schedule.Interval, src.pipe.Every)
+	if src.Metrics != nil {
+		src.schedule.Interval = min(src.Interval, src.pipe.Every)
 	}
 	if src.Kind == plan.MapIterator {
 		src.schedule.First = src.schedule.Interval
 	}
-	// An interval asks for more than the one batch of a snapshot.
-	if r.opts.Interval > 0 && r.opts.Count == 0 {
-		src.schedule.Count = 0
-	}
+	// The first table of a long interval comes soon, so that nobody has to wait.
 	if src.Kind.Made() {
-		src.schedule = madeSchedule(src.Source, r.opts)
+		src.schedule.First = min(src.First, src.Interval)
 	}
 	var fetch pipe.Fetch
 	switch src.Kind {

@@ -63,15 +63,23 @@ func (c *choice) Type() string { return c.kind }
 
 // Set implements pflag.Value.
 func (c *choice) Set(s string) error {
-	if !slices.Contains(c.of, s) {
-		hint := didYouMean("", s, c.of)
-		if hint != "" {
-			hint = "; " + hint
-		}
-		return fmt.Errorf("%q is not one of %s%s", s, strings.Join(c.of, ", "), hint)
+	if err := c.accept(s); err != nil {
+		return err
 	}
 	c.value = s
 	return nil
+}
+
+// accept says what is wrong with a word that is none of the choice.
+func (c choice) accept(s string) error {
+	if slices.Contains(c.of, s) {
+		return nil
+	}
+	hint := didYouMean("", s, c.of)
+	if hint != "" {
+		hint = "; " + hint
+	}
+	return fmt.Errorf("%q is not one of %s%s", s, strings.Join(c.of, ", "), hint)
 }
 
 func (c *choice) complete(cmd *cobra.Command, flag string) {

@@ -66,21 +66,24 @@ func TestByteSize(t *testing.T) {
 func TestPerSource(t *testing.T) {
 	tests := []struct {
 		name, in, separator string
-		of                  []string
+		accept              func(string) error
 		want                map[string]string // by source; "" is any other
 		err                 string
 	}{
-		{"for all", "json", ",", outputFormats, map[string]string{"": "json", "exec": "json"}, ""},
-		{"for one", "exec:json", ",", outputFormats, map[string]string{"": "", "exec": "json"}, ""},
-		{"each", "exec:json,exit:none,yaml", ",", outputFormats, map[string]string{"": "yaml", "exec": "json", "exit": "none"}, ""},
+		{"for all", "json", ",", oneOf("", outputFormats...).accept, map[string]string{"": "json", "exec": "json"}, ""},
+		{"for one", "exec:json", ",", oneOf("", outputFormats...).accept, map[string]string{"": "", "exec": "json"}, ""},
+		{"each", "exec:json,exit:none,yaml", ",", oneOf("", outputFormats...).accept, map[string]string{"": "yaml", "exec": "json", "exit": "none"}, ""},
 		{"fields", "proc.comm,fname", ";", nil, map[string]string{"exec": "proc.comm,fname"}, ""},
 		{"fields each", "exec:a,b;exit:-c", ";", nil, map[string]string{"exec": "a,b", "exit": "-c"}, ""},
-		{"wrong", "exec:jsn", ",", outputFormats, nil, "did you mean json?"},
-		{"wrong list", "columns,json", ",", outputFormats, nil, "is not one of"},
+		{"wrong", "exec:jsn", ",", oneOf("", outputFormats...).accept, nil, "did you mean json?"},
+		{"times", "open:2,5s", ",", isSeconds, map[string]string{"open": "2", "kill": "5s"}, ""},
+		{"no time", "open:soon", ",", isSeconds, nil, `"soon" is not a duration`},
+		{"no number", "-1", ",", isCount, nil, `"-1" is not a whole number of 0 or more`},
+		{"wrong list", "columns,json", ",", oneOf("", outputFormats...).accept, nil, "is not one of"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := perSource{separator: tt.separator, of: tt.of}
+			p := perSource{separator: tt.separator, accept: tt.accept}
 			err := p.Set(tt.in)
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {

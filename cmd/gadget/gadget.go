@@ -50,6 +50,15 @@ func btfgenOf(image *schemas.Image, arch string) []byte {
 	return nil
 }
 
+// sourceNames are the names of the gadget's data sources.
+func (g *gadget) sourceNames() []string {
+	names := make([]string, len(g.plan.Sources))
+	for i, s := range g.plan.Sources {
+		names[i] = s.Name
+	}
+	return names
+}
+
 // isSource reports whether name means a directory with a gadget's source: it looks
 // like a path, or there is one of that name. A gadget may have no program.
 func isSource(name string) bool {

@@ -105,7 +105,7 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 	if err := opts.show.check(cmd, g); err != nil {
 		return err
 	}
-	if err := opts.tables.check(cmd, g); err != nil {
+	if err := opts.tables.apply(cmd, g); err != nil {
 		return err
 	}
 	if err := opts.metrics.check(cmd); err != nil {
@@ -127,6 +127,8 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		Out:        a.out,
 		Encoder:    opts.show.encoder(a.term),
 		Filter:     opts.show.filter,
+		Order:      opts.tables.order,
+		MaxRows:    opts.tables.maxRows,
 		MaxEvents:  opts.maxEvents,
 
 		PrintInterval: time.Duration(opts.metrics.printInterval),
@@ -143,7 +145,6 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		Notice: func(text string) { a.log.Warn(text) },
 		Log:    a.log,
 	}
-	opts.tables.apply(&o)
 	opts.kernel.apply(&o, a)
 	report, err := runner.Run(ctx, g.plan, o)
 	return a.account(report, err, opts)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,7 +30,7 @@ type showOptions struct {
 }
 
 func (o *showOptions) addTo(cmd *cobra.Command) {
-	o.output = perSource{kind: "FORMAT", separator: ",", of: outputFormats}
+	o.output = perSource{kind: "FORMAT", separator: ",", accept: oneOf("", outputFormats...).accept}
 	o.fields = perSource{kind: "FIELDS", separator: ";"}
 	fs := cmd.Flags()
 	fs.VarP(&o.output, "output", "o", "columns (default), json, jsonl, jsonpretty, yaml or none; SOURCE:FORMAT,… for several data sources")
@@ -65,9 +66,10 @@ func (o *showOptions) addSourceFilters(cmd *cobra.Command, g *gadget) {
 // counts for all, SOURCE:VALUE for one.
 type perSource struct {
 	kind, separator string
-	of              []string // allowed values, nil for any
-	all             string
-	one             map[string]string
+	// accept says what is wrong with a value; nil takes any.
+	accept func(string) error
+	all    string
+	one    map[string]string
 }
 
 // String implements pflag.Value.
@@ -102,9 +104,10 @@ func (p *perSource) Set(s string) error {
 		if !named {
 			source, value = "", part
 		}
-		if p.of != nil && !slices.Contains(p.of, value) {
-			c := choice{of: p.of}
-			return c.Set(value)
+		if p.accept != nil && value != "" {
+			if err := p.accept(value); err != nil {
+				return err
+			}
 		}
 		if named {
 			p.one[source] = value
@@ -123,20 +126,25 @@ func (p *perSource) value(source string) string {
 	return p.all
 }
 
+// checkNames refuses values for data sources that the gadget does not have.
+func (p *perSource) checkNames(cmd *cobra.Command, flag string, g *gadget) error {
+	names := g.sourceNames()
+	for _, name := range slices.Sorted(maps.Keys(p.one)) {
+		if !slices.Contains(names, name) {
+			return usageErrorf(cmd, "--%s: %s has no data source %q", flag, g.name, name).
+				hint("%s", didYouMean("", name, names)).
+				hint("it has: %s", strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
 // check finds every mistake that the plan can tell, before the kernel is asked for
 // anything: it makes all encoders and filters once.
 func (o *showOptions) check(cmd *cobra.Command, g *gadget) error {
-	var names []string
-	for _, s := range g.plan.Sources {
-		names = append(names, s.Name)
-	}
 	for flag, p := range map[string]*perSource{"output": &o.output, "fields": &o.fields} {
-		for name := range p.one {
-			if !slices.Contains(names, name) {
-				return usageErrorf(cmd, "--%s: %s has no data source %q", flag, g.name, name).
-					hint("%s", didYouMean("", name, names)).
-					hint("it has: %s", strings.Join(names, ", "))
-			}
+		if err := p.checkNames(cmd, flag, g); err != nil {
+			return err
 		}
 	}
 	for _, s := range g.plan.Sources {

@@ -76,8 +76,10 @@ type Source struct {
 	// Programs of an Iterator, in the order in which their rows come.
 	Programs []string
 	// Interval between two batches of an array data source, and how many there
-	// are; a count of 0 goes on until the run ends. FinalFetch adds one when it does.
-	// First is the time before the first batch of one that gadget makes.
+	// are; a count of 0 goes on until the run ends, without an interval it means
+	// none. FinalFetch adds one when the run ends. First is the time before the first
+	// batch of one that gadget makes. These are what the gadget says; whoever runs the
+	// plan may set others.
 	Interval   time.Duration
 	First      time.Duration
 	Count      uint64

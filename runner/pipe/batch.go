@@ -14,12 +14,12 @@ import (
 // Fetch appends all rows of one batch to dst, each of the layout's size.
 type Fetch func(dst []byte) ([]byte, error)
 
-// Schedule says when batches are fetched. The zero value fetches one at once.
+// Schedule says when batches are fetched. The zero value fetches none.
 type Schedule struct {
 	// First is the time before the first batch, Interval that between batches; 0
 	// fetches without waiting.
 	First, Interval time.Duration
-	// Count of batches, 0 for no end.
+	// Count of batches, 0 for no end, or none when there is no interval.
 	Count uint64
 	// Final fetches once more when the run ends.
 	Final bool
@@ -56,6 +56,10 @@ func NewBatch(src *Source, fetch Fetch, out *Output) *Batch {
 func (b *Batch) Run(ctx context.Context, s Schedule) error {
 	if s.Count > 1 && s.Interval == 0 {
 		return fmt.Errorf("data source %s: %d batches need an interval; set --interval", b.Layout.Name, s.Count)
+	}
+	if s.Count == 0 && s.Interval == 0 {
+		<-ctx.Done()
+		return nil
 	}
 	wait := s.First
 	for n := uint64(0); s.Count == 0 || n < s.Count; n++ {

@@ -3,6 +3,7 @@ package pipe
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/binary"
 	"errors"
 	"strings"
@@ -102,6 +103,11 @@ func TestBatchSchedule(t *testing.T) {
 	}
 	if err := b.Run(t.Context(), Schedule{Count: 1}); err != nil {
 		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if err := b.Run(ctx, Schedule{Final: true}); err != nil || ctx.Err() == nil {
+		t.Errorf("no batches but the last: error %v, or did not wait for the end", err)
 	}
 	if err := b.Finish(Schedule{Final: true}); err != nil {
 		t.Fatal(err)
