@@ -21,6 +21,10 @@ const (
 type reader struct {
 	file     string
 	problems []Problem
+	// patching is set while metadata is read that a parameter merges: its texts
+	// may be templates. expand makes the text of such a one; nil leaves it.
+	patching bool
+	expand   func(n *yaml.Node) string
 }
 
 // entry is one key of a map, aliases and merge keys resolved.
@@ -106,6 +110,9 @@ func (r *reader) pos(n *yaml.Node) Pos {
 
 // report adds a problem. The hint may be "".
 func (r *reader) report(s Severity, n *yaml.Node, hint, format string, args ...any) {
+	if r.patching && r.expand == nil && n != nil && isTemplate(n) {
+		return // nobody knows yet what it will say
+	}
 	r.problems = append(r.problems, Problem{s, r.pos(n), fmt.Sprintf(format, args...), hint})
 }
 
@@ -188,6 +195,9 @@ func (r *reader) text(n *yaml.Node, what string) string {
 	if n.ShortTag() == "!!bool" {
 		return strings.ToLower(n.Value) // True and TRUE are the same value
 	}
+	if r.expand != nil && isTemplate(n) {
+		return r.expand(n)
+	}
 	return n.Value
 }
 
@@ -198,7 +208,7 @@ func (r *reader) list(n *yaml.Node, what string) []string {
 		return nil
 	}
 	if n.Kind == yaml.ScalarNode {
-		return []string{n.Value}
+		return []string{r.text(n, what)}
 	}
 	if n.Kind != yaml.SequenceNode {
 		r.report(Error, n, "", "%s must be a list of texts, not %s", what, kindName(n))
@@ -233,27 +243,6 @@ func (r *reader) flatten(out map[string]string, prefix string, n *yaml.Node) {
 	default:
 		out[prefix] = r.text(n, prefix)
 	}
-}
-
-// tree turns n into plain Go values: map[string]any, []any and string. Keys are
-// as written.
-func (r *reader) tree(n *yaml.Node, what string) any {
-	n = follow(n)
-	switch n.Kind {
-	case yaml.MappingNode:
-		m := map[string]any{}
-		for _, e := range r.entries(n, what) {
-			m[e.raw] = r.tree(e.value, what)
-		}
-		return m
-	case yaml.SequenceNode:
-		l := make([]any, len(n.Content))
-		for i, c := range n.Content {
-			l[i] = r.tree(c, what)
-		}
-		return l
-	}
-	return r.text(n, what)
 }
 
 // follow returns what an alias stands for.

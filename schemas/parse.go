@@ -30,24 +30,35 @@ func ParseMetadata(file string, src []byte) (*Metadata, []Problem, error) {
 		roots = first
 		r.report(Warning, first[0], err.Error(), "only the first document of the file is read, and the rest is broken")
 	}
-	m := &Metadata{
+	m := newMetadata(file)
+	if len(roots) > 1 {
+		r.report(Warning, roots[1], "remove it", "only the first document of the file is read, this one is not")
+	}
+	if len(roots) > 0 {
+		m.root = roots[0]
+		r.metadata(m, m.root, "gadget.yaml")
+	}
+	sortProblems(r.problems)
+	return m, r.problems, nil
+}
+
+func newMetadata(file string) *Metadata {
+	return &Metadata{
 		Annotations:   map[string]string{},
 		DataSources:   map[string]DataSource{},
 		ParamDefaults: map[string]string{},
 		Operator:      map[string]string{},
 		Programs:      map[string]Program{},
 		Params:        Params{EBPF: map[string]Param{}, WASM: map[string]Param{}, Custom: map[string]Param{}},
+		file:          file,
 	}
-	if len(roots) > 1 {
-		r.report(Warning, roots[1], "remove it", "only the first document of the file is read, this one is not")
+}
+
+// metadata reads what n says into m, over what is there already.
+func (r *reader) metadata(m *Metadata, n *yaml.Node, what string) {
+	for _, e := range r.undotted(n, what) {
+		r.metadataKey(m, e)
 	}
-	if len(roots) > 0 {
-		for _, e := range r.undotted(roots[0], "gadget.yaml") {
-			r.metadataKey(m, e)
-		}
-	}
-	sortProblems(r.problems)
-	return m, r.problems, nil
 }
 
 // undotted is entries with a.b: x read as a: {b: x}. It is for levels whose
@@ -165,7 +176,7 @@ func (r *reader) dataSource(out map[string]DataSource, e entry) {
 			s.Tags = append(s.Tags, r.list(k.value, "tags of "+what)...)
 		case "fields":
 			for _, f := range r.entries(k.value, "the fields of "+what) {
-				s.Fields[f.key] = r.field(f)
+				s.Fields[f.key] = r.field(s.Fields[f.key], f)
 			}
 		default:
 			r.unknown(k, what, sourceKeys)
@@ -174,15 +185,18 @@ func (r *reader) dataSource(out map[string]DataSource, e entry) {
 	out[e.key] = s
 }
 
-func (r *reader) field(e entry) Field {
+// field reads a field over what is known of it.
+func (r *reader) field(f Field, e entry) Field {
 	what := fmt.Sprintf("field %q", e.raw)
-	f := Field{Name: e.raw, Annotations: map[string]string{}, Pos: r.pos(e.at)}
+	if f.Annotations == nil {
+		f = Field{Name: e.raw, Annotations: map[string]string{}, Pos: r.pos(e.at)}
+	}
 	for _, k := range r.entries(e.value, what) {
 		switch k.key {
 		case "annotations":
-			f.Annotations = r.annotations(k.value, what, fieldAnnotations)
+			maps.Copy(f.Annotations, r.annotations(k.value, what, fieldAnnotations))
 		case "tags":
-			f.Tags = r.list(k.value, "tags of "+what)
+			f.Tags = append(f.Tags, r.list(k.value, "tags of "+what)...)
 		default:
 			if follow(k.value).Kind == yaml.MappingNode && Nearest(k.raw, fieldKeys) == "" {
 				r.report(Error, k.at, fmt.Sprintf("write fields of a struct as %q", e.raw+"."+k.raw), "unknown key %q in %s", k.raw, what)

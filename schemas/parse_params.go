@@ -15,6 +15,10 @@ func (r *reader) params(out *Params, n *yaml.Node) {
 		case "wasm":
 			r.paramSection(out.WASM, e.value, "wasm")
 		case "custom":
+			if r.patching {
+				r.report(Error, e.at, "", "a patch cannot change params.custom")
+				continue
+			}
 			r.paramSection(out.Custom, e.value, "custom")
 		default:
 			r.unknown(e, "params", sectionKeys)
@@ -22,16 +26,25 @@ func (r *reader) params(out *Params, n *yaml.Node) {
 	}
 }
 
-// paramSection reads one map of parameters. Names keep their letter case.
+// paramSection reads one map of parameters. Names keep their letter case, but
+// for those of params.custom, which are nothing but flags.
 func (r *reader) paramSection(out map[string]Param, n *yaml.Node, section string) {
 	for _, e := range r.entries(n, "params."+section) {
-		out[e.raw] = r.param(e, section)
+		name := e.raw
+		if section == "custom" {
+			name = e.key
+		}
+		p, there := out[name]
+		if !there {
+			p.Pos = r.pos(e.at)
+		}
+		out[name] = r.param(p, e, section)
 	}
 }
 
-func (r *reader) param(e entry, section string) Param {
+// param reads a parameter over what is known of it.
+func (r *reader) param(p Param, e entry, section string) Param {
 	what := fmt.Sprintf("parameter %q", e.raw)
-	p := Param{Pos: r.pos(e.at)}
 	texts := map[string]*string{
 		"key": &p.Key, "alternativekey": &p.AlternativeKey, "alias": &p.Alias, "title": &p.Title,
 		"defaultvalue": &p.DefaultValue, "description": &p.Description, "valuehint": &p.ValueHint,
@@ -53,9 +66,9 @@ func (r *reader) param(e entry, section string) Param {
 		case k.key == "possiblevalues":
 			p.PossibleValues = r.list(k.value, "possibleValues of "+what)
 		case k.key == "patch" && section == "custom":
-			p.Patch = r.patch(k, what)
+			p.patch = r.patch(k, what)
 		case k.key == "values" && section == "custom":
-			p.Values = r.values(k, what)
+			p.PossibleValues, p.values = r.values(k, what)
 		case section == "custom":
 			r.unknown(k, what, customParamKeys)
 		default:
@@ -71,27 +84,37 @@ func (r *reader) checkParamType(e entry, name string) {
 	}
 }
 
-// values reads the metadata to merge for each value of a custom parameter.
-func (r *reader) values(e entry, what string) map[string]map[string]any {
-	out := map[string]map[string]any{}
+// values reads the metadata to merge for each value of a custom parameter, and
+// the values in the order of the file.
+func (r *reader) values(e entry, what string) (names []string, patches map[string]*yaml.Node) {
+	patches = map[string]*yaml.Node{}
 	for _, v := range r.entries(e.value, "values of "+what) {
-		out[v.raw] = map[string]any{}
-		for _, k := range r.entries(v.value, fmt.Sprintf("value %q of %s", v.raw, what)) {
+		of := fmt.Sprintf("value %q of %s", v.raw, what)
+		names, patches[v.key] = append(names, v.raw), nil
+		for _, k := range r.entries(v.value, of) {
 			if k.key != "patch" {
-				r.unknown(k, fmt.Sprintf("value %q of %s", v.raw, what), []string{"patch"})
+				r.unknown(k, of, []string{"patch"})
 				continue
 			}
-			out[v.raw] = r.patch(k, what)
+			patches[v.key] = r.patch(k, of)
 		}
 	}
-	return out
+	return names, patches
 }
 
-// patch reads metadata to merge: maps, lists and texts.
-func (r *reader) patch(e entry, what string) map[string]any {
-	m, ok := r.tree(e.value, "patch of "+what).(map[string]any)
-	if !ok && !isNull(follow(e.value)) {
-		r.report(Error, e.value, "", "patch of %s must be a map of keys and values", what)
+// patch reads metadata to merge, nil when there is none. It is looked through
+// here, so that mistakes in it show when it is written and not when it is used.
+func (r *reader) patch(e entry, what string) *yaml.Node {
+	n := follow(e.value)
+	switch {
+	case isNull(n):
+		return nil
+	case n.Kind != yaml.MappingNode:
+		r.report(Error, n, "", "patch of %s must be a map of keys and values", what)
+		return nil
 	}
-	return m
+	r.patching = true
+	r.metadata(newMetadata(r.file), n, "the patch of "+what)
+	r.patching = false
+	return n
 }
