@@ -73,8 +73,12 @@ func (c *checker) fields(ds schemas.DataSource, layout *event.Layout) {
 		known[strings.ToLower(name)] = true
 	}
 	for _, key := range slices.Sorted(maps.Keys(ds.Fields)) {
-		if f := ds.Fields[key]; !known[key] {
+		f := ds.Fields[key]
+		if !known[key] {
 			c.unknown(f.Pos, f.Name, valid, fmt.Sprintf("data source %s has no field %q", layout.Name, f.Name))
+		}
+		if shown := f.Annotations["columns.replace"]; shown != "" && layout.Field(shown) == nil {
+			c.unknown(f.Pos, shown, valid, fmt.Sprintf("columns.replace of field %q: data source %s has no field %q", f.Name, layout.Name, shown))
 		}
 	}
 }

@@ -134,7 +134,7 @@ func setParams(p *plan.Plan, spec *ebpf.CollectionSpec, values map[string]string
 		}
 		raw, err := param.Encode(text)
 		if err != nil {
-			return err
+			return fmt.Errorf("--%s: %w", param.Key, err)
 		}
 		copy(spec.Variables[param.Variable].Value, raw)
 	}

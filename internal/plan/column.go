@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -135,6 +136,21 @@ func columnWidth(f *event.Field, value string, old int) int {
 		return n
 	}
 	return old
+}
+
+// envFields adds the fields that show environment variables (compat-spec §3.5).
+func (b *layoutBuilder) envFields() {
+	const prefix = "env.fields."
+	for _, key := range slices.Sorted(maps.Keys(b.meta.Annotations)) {
+		name, ok := strings.CutPrefix(key, prefix)
+		if !ok || name == "" {
+			continue
+		}
+		f := event.Field{Name: name, Kind: event.EnvVar, Format: b.meta.Annotations[key], Order: len(b.layout.Fields)}
+		if i := b.add(f, ""); i >= 0 && b.annotation(name, "description") == "" {
+			b.layout.Fields[i].Description = "Environment variable " + f.Format
+		}
+	}
 }
 
 // enrichment are the fields that every data source with a namespace gets

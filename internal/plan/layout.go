@@ -36,6 +36,7 @@ func (p *Plan) layout(source string, parts ...part) (*event.Layout, error) {
 	if message := b.rest(); message != "" {
 		p.ignore(b.meta.Pos, source, message)
 	}
+	b.envFields()
 	if b.mntNS >= 0 || b.netNS >= 0 {
 		b.enrich()
 	}
@@ -322,5 +323,9 @@ func (b *layoutBuilder) finish() *event.Layout {
 		return &b.layout.Fields[i]
 	}
 	b.layout.MntNS, b.layout.NetNS, b.layout.Time = at(b.mntNS), at(b.netNS), at(b.time)
+	for i := range b.layout.Fields {
+		f := &b.layout.Fields[i]
+		f.Column.Replace = b.layout.Field(f.Annotations["columns.replace"])
+	}
 	return b.layout
 }

@@ -53,6 +53,7 @@ func New(object []byte, md *schemas.Metadata) (*Plan, error) {
 	}
 	p.addMade()
 	p.addMetrics()
+	p.addCustomParams()
 	return p, nil
 }
 

@@ -1,10 +1,11 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,20 @@ var wellKnown = map[string]struct{ typedef, key, description string }{
 	"collect_otel_stack": {"_Bool", "collect-otel-stack", "Collect user stacks by the OpenTelemetry profiler"},
 }
 
+// Scopes of parameters (compat-spec §5.2).
+const (
+	programScope = "operator.oci.ebpf"
+	customScope  = "custom"
+)
+
+// FullName is the name of the parameter among those of all operators, as in
+// paramDefaults: operator.oci.ebpf.pid, custom.level.
+func (p *Param) FullName() string { return p.Scope + "." + p.Key }
+
+// Custom reports whether the parameter is one of params.custom: it patches the
+// metadata before that is planned ([schemas.Metadata.Patched]).
+func (p *Param) Custom() bool { return p.Scope == customScope }
+
 // NoAddress is the default of an IP parameter that the object leaves empty.
 const NoAddress = "0.0.0.0"
 
@@ -39,7 +54,7 @@ func (p *Plan) addParam(variable string) error {
 		return fmt.Errorf("GADGET_PARAM %s: no variable of that name; declare it `const volatile`", variable)
 	}
 	names, typ := resolve(v.Type.Type)
-	param := Param{Variable: variable, Key: variable, Size: int(v.Size())}
+	param := Param{Scope: programScope, Variable: variable, Key: variable, Size: int(v.Size())}
 	if err := param.setType(typ, names); err != nil {
 		return fmt.Errorf("GADGET_PARAM %s: %w", variable, err)
 	}
@@ -47,29 +62,57 @@ func (p *Plan) addParam(variable string) error {
 		param.Key, param.Description = w.key, w.description
 	}
 	own := p.Metadata.Params.EBPF[variable]
-	if own.Key != "" {
-		param.Key = own.Key
-	}
-	if own.Description != "" {
-		param.Description = own.Description
-	}
-	param.Alias = own.Alias
+	param.Key = cmp.Or(own.Key, param.Key)
+	p.describe(&param, own)
 	// What gadget.yaml says, users read; the object's own value is for when it
 	// says nothing that makes sense.
-	param.Default = own.DefaultValue
-	if _, err := param.Encode(param.Default); param.Default != "" && err != nil {
-		p.Problems = append(p.Problems, schemas.Problem{Severity: schemas.Warning, Pos: own.Pos,
-			Message: fmt.Sprintf("default of parameter %s has no effect: %v", variable, err)})
-		param.Default = ""
-	}
 	if param.Default == "" {
 		param.Default, _ = param.decode(v)
 	}
-	if d, ok := p.Metadata.ParamDefaults[strings.ToLower("operator.oci.ebpf."+param.Key)]; ok {
-		param.Default = d
-	}
 	p.Params = append(p.Params, param)
 	return nil
+}
+
+// addCustomParams plans the parameters of params.custom that patch the metadata,
+// in the order of the file.
+func (p *Plan) addCustomParams() {
+	custom := p.Metadata.Params.Custom
+	names := slices.SortedFunc(maps.Keys(custom), func(a, b string) int {
+		return cmp.Or(cmp.Compare(custom[a].Pos.Line, custom[b].Pos.Line), cmp.Compare(a, b))
+	})
+	for _, name := range names {
+		own := custom[name]
+		if !own.Patches() {
+			continue
+		}
+		param := Param{Scope: customScope, Key: name, Type: cmp.Or(own.Type, "string")}
+		p.describe(&param, own)
+		p.Params = append(p.Params, param)
+	}
+}
+
+// describe completes a parameter with what gadget.yaml says of it. A default that
+// makes no sense is none.
+func (p *Plan) describe(param *Param, own schemas.Param) {
+	param.Description = cmp.Or(own.Description, own.Title, param.Description)
+	param.Alias, param.AlternativeKey, param.ValueHint = own.Alias, own.AlternativeKey, own.ValueHint
+	param.Possible = own.PossibleValues
+	for _, d := range []struct{ text, where string }{
+		{p.Metadata.ParamDefaults[strings.ToLower(param.FullName())], "paramDefaults"},
+		{own.DefaultValue, "defaultValue"},
+	} {
+		if d.text == "" {
+			continue
+		}
+		if err := param.Check(d.text); err != nil {
+			p.Problems = append(p.Problems, schemas.Problem{Severity: schemas.Warning, Pos: own.Pos,
+				Message: fmt.Sprintf("%s of parameter %s has no effect: %v", d.where, param.Key, err)})
+			continue
+		}
+		param.Default = d.text
+		break
+	}
+	param.Mandatory = own.IsMandatory && param.Default == ""
 }
 
 // paramTypeNames adds the names of an array's elements: targ_comm is an array
@@ -131,76 +174,4 @@ func (p *Param) decode(v *ebpf.VariableSpec) (string, bool) {
 		return strconv.FormatFloat(math.Float64frombits(u), 'g', -1, 64), true
 	}
 	return "", false
-}
-
-// Encode turns a user's text into the bytes of the variable, in native byte
-// order. The error names what would have been right.
-func (p *Param) Encode(text string) ([]byte, error) {
-	out := make([]byte, p.Size)
-	bits := 8 * p.Size
-	switch p.Type {
-	case "bool":
-		v, err := strconv.ParseBool(text)
-		if err != nil {
-			return nil, fmt.Errorf("--%s: %q is not true or false", p.Key, text)
-		}
-		if v {
-			out[0] = 1
-		}
-	case "string":
-		if len(text) > p.Size {
-			return nil, fmt.Errorf("--%s: %q is longer than %d bytes", p.Key, text, p.Size)
-		}
-		copy(out, text)
-	case "ip":
-		return p.encodeIP(text)
-	case "float32", "float64":
-		v, err := strconv.ParseFloat(text, bits)
-		if err != nil {
-			return nil, fmt.Errorf("--%s: %q is not a number", p.Key, text)
-		}
-		if p.Size == 4 {
-			binary.NativeEndian.PutUint32(out, math.Float32bits(float32(v)))
-		} else {
-			binary.NativeEndian.PutUint64(out, math.Float64bits(v))
-		}
-	case "int8", "int16", "int32", "int64":
-		v, err := strconv.ParseInt(text, 0, bits)
-		if err != nil {
-			return nil, fmt.Errorf("--%s: %q is not a whole number from %d to %d", p.Key, text, int64(-1)<<(bits-1), int64(1)<<(bits-1)-1)
-		}
-		putInt(out, uint64(v))
-	default:
-		v, err := strconv.ParseUint(text, 0, bits)
-		if err != nil {
-			return nil, fmt.Errorf("--%s: %q is not a whole number from 0 to %d", p.Key, text, ^uint64(0)>>(64-bits))
-		}
-		putInt(out, v)
-	}
-	return out, nil
-}
-
-func putInt(out []byte, v uint64) {
-	var raw [8]byte
-	binary.NativeEndian.PutUint64(raw[:], v)
-	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
-		copy(out, raw[:])
-		return
-	}
-	copy(out, raw[8-len(out):])
-}
-
-// encodeIP writes a struct gadget_l3endpoint_t: the address, then the version.
-func (p *Param) encodeIP(text string) ([]byte, error) {
-	addr, err := netip.ParseAddr(text)
-	if err != nil || p.Size <= l3VersionOffset || addr.Zone() != "" {
-		return nil, fmt.Errorf("--%s: %q is not an IPv4 or IPv6 address", p.Key, text)
-	}
-	out := make([]byte, p.Size)
-	copy(out, addr.AsSlice())
-	out[l3VersionOffset] = 6
-	if addr.Is4() {
-		out[l3VersionOffset] = 4
-	}
-	return out, nil
 }

@@ -96,18 +96,27 @@ type Source struct {
 
 // Param is a parameter that a user may set.
 type Param struct {
-	// Key is the flag's name; Variable the C variable it sets, "" when it is for
-	// gadget itself.
-	Key, Variable string
-	// Type is one of bool, string, int8 … uint64, float32, float64, ip.
+	// Key is the flag's name, AlternativeKey another one, Alias a flag of one
+	// letter; both "" for none.
+	Key, AlternativeKey, Alias string
+	// Scope comes before the key in the full name: operator.oci.ebpf, custom.
+	Scope string
+	// Variable is the C variable it sets, "" when it is for gadget itself.
+	Variable string
+	// Type is one of bool, string, bytes, int, int8 … int64, uint, uint8 …
+	// uint64, float32, float64, duration, ip, []string.
 	Type string
 	// Size of the variable in bytes.
 	Size int
 	// Default as text; "" for strings.
 	Default     string
 	Description string
-	// Alias is a one-letter flag, "" for none.
-	Alias string
+	// ValueHint says what kind of thing a value is, in words of the gadget's author.
+	ValueHint string
+	// Possible are the only values it takes, nil for any of its type.
+	Possible []string
+	// Mandatory parameters have no default that makes sense.
+	Mandatory bool
 }
 
 // Program is one program and where it attaches.

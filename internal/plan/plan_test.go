@@ -112,46 +112,6 @@ func describeField(b *strings.Builder, f *event.Field) {
 	b.WriteString("\n")
 }
 
-func TestParamEncode(t *testing.T) {
-	params := map[string]*plan.Param{}
-	p := gadgettest.Plan(t, everything)
-	for i := range p.Params {
-		params[p.Params[i].Key] = &p.Params[i]
-	}
-	tests := []struct {
-		key, text string
-		want      []byte
-		wantErr   string
-	}{
-		{key: "verbose", text: "true", want: []byte{1}},
-		{key: "verbose", text: "maybe", wantErr: `--verbose: "maybe" is not true or false`},
-		{key: "level", text: "-7", want: []byte{0xf9, 0xff}},
-		{key: "level", text: "32768", wantErr: `--level: "32768" is not a whole number from -32768 to 32767`},
-		{key: "pid", text: "0x10", want: []byte{16, 0, 0, 0}},
-		{key: "pid", text: "-1", wantErr: `--pid: "-1" is not a whole number from 0 to 4294967295`},
-		{key: "prefix", text: "abc", want: []byte("abc\x00\x00\x00\x00\x00")},
-		{key: "prefix", text: "far too long", wantErr: `--prefix: "far too long" is longer than 8 bytes`},
-		{key: "address", text: "192.0.2.1", want: append(append([]byte{192, 0, 2, 1}, make([]byte, 12)...), append([]byte{4}, make([]byte, 15)...)...)},
-		{key: "address", text: "host", wantErr: `--address: "host" is not an IPv4 or IPv6 address`},
-		{key: "ratio_min", text: "x", wantErr: `--ratio_min: "x" is not a number`},
-		{key: "ratio_min", text: "1", want: []byte{0, 0, 0, 0, 0, 0, 0xf0, 0x3f}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.key+" "+tt.text, func(t *testing.T) {
-			got, err := params[tt.key].Encode(tt.text)
-			if tt.wantErr != "" {
-				if err == nil || err.Error() != tt.wantErr {
-					t.Errorf("error %v, want %s", err, tt.wantErr)
-				}
-				return
-			}
-			if err != nil || !bytes.Equal(got, tt.want) {
-				t.Errorf("% x (%v), want % x", got, err, tt.want)
-			}
-		})
-	}
-}
-
 // TestBroken changes one thing of a good object or its metadata at a time.
 func TestBroken(t *testing.T) {
 	object := gadgettest.Object(t, everything)
@@ -221,25 +181,6 @@ func TestIgnored(t *testing.T) {
 		s := p.Source(tt.source)
 		if s.Layout.Field("x") != nil || s.Interval != 0 || s.Layout.Array && s.Count != 1 {
 			t.Errorf("%v has an effect", tt.annotations)
-		}
-	}
-}
-
-// TestDefaults checks where the default of a parameter comes from.
-func TestDefaults(t *testing.T) {
-	for yaml, want := range map[string]string{"": "-7", "12": "12", "many": "-7"} {
-		md := &schemas.Metadata{Params: schemas.Params{EBPF: map[string]schemas.Param{"level": {DefaultValue: yaml}}}}
-		p, err := plan.New(gadgettest.Object(t, everything), md)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, param := range p.Params {
-			if param.Variable == "level" && param.Default != want {
-				t.Errorf("default %q in gadget.yaml: %q, want %q", yaml, param.Default, want)
-			}
-		}
-		if complained := len(p.Problems) > 0; complained != (yaml == "many") {
-			t.Errorf("default %q in gadget.yaml: problems %v", yaml, p.Problems)
 		}
 	}
 }
