@@ -325,6 +325,7 @@ func TestMetadataChecks(t *testing.T) {
 		{"field", "proc.comm:", "proc.com:", []string{"g/gadget.yaml:13:7: error", `no field "proc.com"`, `did you mean "proc.comm"?`}},
 		{"formatted field", "      error:", "      eror:", []string{"g/gadget.yaml:14:7: error", `did you mean "error"?`}},
 		{"enriched field", "Runtime.containerName", "runtime.containername_", []string{":15:7: error", `did you mean "runtime.containerName"?`}},
+		{"shown instead", "columns.width: 20", "columns.replace: proc.com", []string{":15:7: error", `columns.replace of field "Runtime.containerName": data source ex has no field "proc.com"`, `did you mean "proc.comm"?`}},
 		{"data source", "  ex:", "  exec:", []string{":11:3: error", `no data source "exec"`, "there is ex"}},
 		{"parameter", "    failed:", "    failde:", []string{":9:5: error", `no variable "failde"`, `did you mean "failed"?`}},
 		{"variable", "    failed:", "    secret:", []string{":9:5: error", `"secret" is not a parameter`, "GADGET_PARAM(secret)"}},

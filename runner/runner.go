@@ -52,6 +52,9 @@ type Options struct {
 	// Those of this one are used where it has none of its own.
 	BTFGen []byte
 
+	// EnvVars are the environment variables that fields may show.
+	EnvVars map[string]string
+
 	// Out receives the text of all data sources in whole events; nil discards.
 	Out io.Writer
 	// Encoder makes the encoder of a data source; nil or a nil encoder mutes it.
@@ -130,6 +133,7 @@ func newRun(p *plan.Plan, o Options) *run {
 		r.opts.Out = io.Discard
 	}
 	r.env = newEnv()
+	r.env.Vars = o.EnvVars
 	r.out = pipe.NewOutput(r.opts.Out, r.opts.MaxEvents)
 	return r
 }

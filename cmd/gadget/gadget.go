@@ -15,9 +15,13 @@ import (
 // gadget is an image that is ready to run on this machine.
 type gadget struct {
 	// name as the user wrote it.
-	name  string
-	plan  *plan.Plan
-	flags gadgetFlags
+	name string
+	// object and metadata are what the plan is made of; a gadget without programs
+	// has no object.
+	object   []byte
+	metadata *schemas.Metadata
+	plan     *plan.Plan
+	flags    gadgetFlags
 	// btfgen is the image's layer with types of kernels, nil when it has none.
 	btfgen []byte
 }
@@ -35,19 +39,7 @@ func (a *app) openGadget(ctx context.Context, name string) (*gadget, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.planFor(name, image, runtime.GOARCH)
-	if err != nil {
-		return nil, err
-	}
-	return &gadget{name: name, plan: p, btfgen: btfgenOf(image, runtime.GOARCH)}, nil
-}
-
-// btfgenOf is the layer of an image with types of kernels, nil when it has none.
-func btfgenOf(image *schemas.Image, arch string) []byte {
-	if l := image.Platform(arch).Layer(schemas.MediaTypeBTFGen); l != nil {
-		return l.Data
-	}
-	return nil
+	return a.planFor(name, image, runtime.GOARCH)
 }
 
 // sourceNames are the names of the gadget's data sources.
@@ -75,7 +67,7 @@ func isSource(name string) bool {
 
 // planFor plans the run of an image on one kind of machine. What is odd about the
 // metadata is only said with -v: an image that exists is never refused for it.
-func (a *app) planFor(name string, image *schemas.Image, arch string) (*plan.Plan, error) {
+func (a *app) planFor(name string, image *schemas.Image, arch string) (*gadget, error) {
 	platform := image.Platform(arch)
 	if platform == nil {
 		var have []string
@@ -85,27 +77,42 @@ func (a *app) planFor(name string, image *schemas.Image, arch string) (*plan.Pla
 		f := &fault{code: exitHost, err: fmt.Errorf("%s has no program for linux/%s", name, arch)}
 		return nil, f.hint("it has: %s", strings.Join(have, ", "))
 	}
-	metadata := &schemas.Metadata{}
+	g := &gadget{name: name, metadata: &schemas.Metadata{}}
 	if image.Metadata != nil {
 		var problems []schemas.Problem
 		var err error
-		if metadata, problems, err = schemas.ParseMetadata(name+": gadget.yaml", image.Metadata); err != nil {
+		if g.metadata, problems, err = schemas.ParseMetadata(name+": gadget.yaml", image.Metadata); err != nil {
 			return nil, err
 		}
-		for _, p := range problems {
-			a.log.Info(p.String())
-		}
+		a.note(problems)
 	}
-	var object []byte
 	if l := platform.Layer(schemas.MediaTypeProgram); l != nil {
-		object = l.Data
+		g.object = l.Data
 	}
-	p, err := plan.New(object, metadata)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if l := platform.Layer(schemas.MediaTypeBTFGen); l != nil {
+		g.btfgen = l.Data
 	}
-	for _, problem := range p.Problems {
-		a.log.Info(problem.String())
+	if err := a.replan(g); err != nil {
+		return nil, err
 	}
-	return p, nil
+	a.note(g.plan.Problems)
+	return g, nil
+}
+
+// replan plans the run by what the gadget's metadata says now, and --annotate.
+func (a *app) replan(g *gadget) error {
+	if err := a.run.annotate.apply(g.metadata); err != nil {
+		return err
+	}
+	var err error
+	if g.plan, err = plan.New(g.object, g.metadata); err != nil {
+		return fmt.Errorf("%s: %w", g.name, err)
+	}
+	return a.run.annotate.check(g)
+}
+
+func (a *app) note(problems []schemas.Problem) {
+	for _, p := range problems {
+		a.log.Info(p.String())
+	}
 }

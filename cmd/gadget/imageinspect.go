@@ -96,15 +96,15 @@ func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name strin
 	} else if image, err = registry.Load(ctx, found.source, found.desc, arch); err != nil {
 		return err
 	}
-	p, err := a.planFor(name, image, arch)
+	g, err := a.planFor(name, image, arch)
 	if err != nil {
 		return err
 	}
-	result := inspect(a, info, p, platform)
+	result := inspect(a, info, g.plan, platform)
 	result.Name, result.BuiltIn, result.Partial = found.name, found.builtIn, remote
 	var refused error
 	if opts.onThisKernel {
-		uses, err := runner.Try(p, runner.Options{BTFGen: btfgenOf(image, arch), Log: a.log})
+		uses, err := runner.Try(g.plan, runner.Options{BTFGen: g.btfgen, Log: a.log})
 		if uses == nil && err != nil {
 			return err
 		}

@@ -88,13 +88,20 @@ type mapView struct {
 
 type paramView struct {
 	Key string `json:"key"`
-	// Flag is the name of the flag of gadget run, Alias its letter.
-	Flag        string `json:"flag"`
-	Alias       string `json:"alias,omitempty"`
-	Type        string `json:"type"`
-	Default     string `json:"default"`
-	Description string `json:"description,omitempty"`
-	Variable    string `json:"variable"`
+	// FullName is the one in paramDefaults. Flag is the name of the flag of gadget
+	// run, Alias its letter.
+	FullName       string   `json:"fullName"`
+	Flag           string   `json:"flag"`
+	Alias          string   `json:"alias,omitempty"`
+	Type           string   `json:"type"`
+	Default        string   `json:"default"`
+	Description    string   `json:"description,omitempty"`
+	PossibleValues []string `json:"possibleValues,omitempty"`
+	Required       bool     `json:"required,omitempty"`
+	// Variable of the program, "" for a parameter that patches the metadata.
+	Variable string `json:"variable,omitempty"`
+
+	usage string
 }
 
 type sourceView struct {
@@ -162,7 +169,11 @@ func inspect(a *app, info *registry.Info, p *plan.Plan, platform string) *inspec
 	for i := range p.Params {
 		pa := &p.Params[i]
 		flag, short := paramFlag(run, pa)
-		v.Params = append(v.Params, paramView{pa.Key, flag, short, pa.Type, pa.Default, pa.Description, pa.Variable})
+		v.Params = append(v.Params, paramView{
+			Key: pa.Key, FullName: pa.FullName(), Flag: flag, Alias: short, Type: pa.Type, Default: pa.Default,
+			Description: pa.Description, PossibleValues: pa.Possible, Required: pa.Mandatory, Variable: pa.Variable,
+			usage: paramUsage(pa),
+		})
 	}
 	for _, s := range p.Sources {
 		v.DataSources = append(v.DataSources, inspectSource(s))

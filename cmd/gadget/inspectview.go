@@ -220,7 +220,7 @@ func (v *inspection) writeParams(p *page) {
 		if pa.Alias != "" {
 			flag += ", -" + pa.Alias
 		}
-		table.Row(flag, pa.Type, firstNonEmpty(pa.Default, "-"), pa.Description)
+		table.Row(flag, pa.Type, firstNonEmpty(pa.Default, "-"), pa.usage)
 	}
 	p.table(table)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ type runOptions struct {
 	tables     tableOptions
 	metrics    metricOptions
 	kernel     kernelOptions
+	annotate   annotations
 	timeout    seconds
 	maxEvents  uint64
 	bufferSize byteSize
@@ -76,6 +78,8 @@ of its events.`,
 	opts.show.addTo(cmd)
 	opts.containers.addTo(cmd)
 	opts.kernel.addTo(cmd)
+	fs.Var(&opts.annotate, "annotate", "change what the gadget says of its data sources and fields: SOURCE:KEY=VALUE,SOURCE.FIELD:KEY=VALUE,…")
+	inSection(fs, sectionShow, "annotate")
 	fs.VarP(&opts.timeout, "timeout", "t", "stop this long after the gadget is attached; a bare number is seconds")
 	fs.Uint64Var(&opts.maxEvents, "max-events", 0, "stop after `N` events")
 	fs.Var(&opts.bufferSize, "buffer-size", "memory for events on their way from the kernel, for each data source")
@@ -102,19 +106,25 @@ func oneImage(cmd *cobra.Command, args []string) error {
 // runRun runs the gadget that extendRun has found.
 func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) error {
 	g := a.gadget
-	if err := opts.show.check(cmd, g); err != nil {
+	opts.applyDefaults(cmd, g, a.log)
+	if err := g.flags.check(cmd); err != nil {
 		return err
 	}
-	if err := opts.tables.apply(cmd, g); err != nil {
+	if err := opts.check(cmd, g); err != nil {
 		return err
 	}
-	if err := opts.metrics.check(cmd); err != nil {
+	if err := opts.tables.schedule(cmd, g); err != nil {
 		return err
 	}
-	opts.show.maxSeries = opts.tables.maxRows
+	opts.show.maxSeries = max(0, opts.tables.maxRows)
 	selector, err := opts.containers.selector(cmd)
 	if err != nil {
 		return err
+	}
+	for _, name := range g.envVars() {
+		if !slices.Contains(opts.show.variables, name) {
+			a.log.Info("the gadget would show an environment variable if --env-vars allowed it", "name", name)
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -124,14 +134,15 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		Host:       opts.containers.host,
 		Selector:   selector,
 		DockerHost: opts.containers.dockerHost(),
+		EnvVars:    opts.show.envVars(a.env),
 		Out:        a.out,
-		Encoder:    opts.show.encoder(a.term),
+		Encoder:    opts.show.encoder(g, a.term),
 		Filter:     opts.show.filter,
 		Order:      opts.tables.order,
 		MaxRows:    opts.tables.maxRows,
 		MaxEvents:  opts.maxEvents,
 
-		PrintInterval: time.Duration(opts.metrics.printInterval),
+		PrintInterval: opts.printInterval(cmd, g),
 		Ready: func() {
 			a.log.Info("ready")
 			// Loading does not count: a slow machine would show less.
@@ -148,6 +159,17 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 	opts.kernel.apply(&o, a)
 	report, err := runner.Run(ctx, g.plan, o)
 	return a.account(report, err, opts)
+}
+
+// check finds mistakes in the flags before the kernel is asked for anything.
+func (o *runOptions) check(cmd *cobra.Command, g *gadget) error {
+	if err := o.show.check(cmd, g); err != nil {
+		return err
+	}
+	if err := o.tables.check(cmd, g); err != nil {
+		return err
+	}
+	return o.metrics.check(cmd)
 }
 
 // account tells what became of the events, and turns loss into a fault where that

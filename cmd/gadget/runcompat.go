@@ -25,11 +25,10 @@ var unsupported = []struct {
 	{[]string{"pull-secret", "insecure-registries"}, false, "this name; use --authfile, --plain-http or --insecure"},
 	{[]string{"public-keys", "notation-certificates", "notation-policy-document", "allowed-gadgets"}, false, "signatures and policies"},
 	{[]string{"oci-store-user"}, true, "the store of another user; use --store DIR"},
-	{[]string{"annotate"}, false, "changing annotations at run time"},
-	{[]string{"sort", "max-entries", "interval", "count"}, false, "tables: this gadget shows events one by one"},
+	{tableFlags, false, "tables: this gadget shows events one by one"},
 	{[]string{"print-interval"}, false, "drawing metrics: this gadget has none"},
 	{[]string{"symbolizers", "debuginfod-cache-path"}, false, "names for the addresses of stacks"},
-	{[]string{"socket-enricher-fields", "env-vars", "pprof-addr", "policy-format"}, false, "this function of other tools"},
+	{[]string{"socket-enricher-fields", "pprof-addr", "policy-format"}, false, "this function of other tools"},
 	{[]string{"otel-metrics-name", "otel-metrics-exporter", "otel-metrics-listen-address", "otel-logs-exporter", "otel-profiles-exporter"}, false, "exporting telemetry"},
 	{[]string{"otel-metrics-listen", "otel-metrics-export-internals"}, true, "exporting telemetry"},
 }

@@ -21,16 +21,16 @@ type containerOptions struct {
 
 func (o *containerOptions) addTo(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringSliceVarP(&o.names, "containername", "c", nil, "only containers with these `NAMES` or ids; * and ? match, ! excludes")
-	fs.StringSliceVar(&o.images, "image", nil, "only containers of these image `NAMES`")
-	fs.StringSliceVar(&o.pods, "k8s-podname", nil, "only containers of these pod `NAMES`")
-	fs.StringSliceVar(&o.namespaces, "k8s-namespace", nil, "only containers of these Kubernetes `NAMESPACES`")
-	fs.StringSliceVar(&o.podContainers, "k8s-containername", nil, "only containers with these `NAMES` in their pod")
-	fs.StringSliceVar(&o.labels, "k8s-selector", nil, "only containers with these `LABELS`: key=value, key!=value")
+	fs.VarP(words(&o.names), "containername", "c", "only containers with these `NAMES` or ids; * and ? match, ! excludes")
+	fs.Var(words(&o.images), "image", "only containers of these image `NAMES`")
+	fs.Var(words(&o.pods), "k8s-podname", "only containers of these pod `NAMES`")
+	fs.Var(words(&o.namespaces), "k8s-namespace", "only containers of these Kubernetes `NAMESPACES`")
+	fs.Var(words(&o.podContainers), "k8s-containername", "only containers with these `NAMES` in their pod")
+	fs.Var(words(&o.labels), "k8s-selector", "only containers with these `LABELS`: key=value, key!=value")
 	fs.BoolVar(&o.host, "host", false, "show the processes of the host too")
 	inSection(fs, sectionContainers, "containername", "image", "k8s-podname", "k8s-namespace", "k8s-containername", "k8s-selector", "host")
 
-	fs.StringSliceVarP(&o.runtimes, "runtimes", "r", nil, "only containers of these runtimes")
+	fs.VarP(words(&o.runtimes), "runtimes", "r", "only containers of these runtimes")
 	fs.StringVar(&o.dockerSocket, "docker-socketpath", "", "where docker listens")
 	for _, n := range []string{"runtimes", "docker-socketpath"} {
 		fs.Lookup(n).Hidden = true

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,9 @@ import (
 )
 
 const sectionTables = "Tables"
+
+// tableFlags are the names of the flags of tableOptions.
+var tableFlags = []string{"sort", "max-entries", "interval", "count"}
 
 // tableOptions are for data sources whose rows come in batches: snapshots and
 // tops. Gadgets without such a data source do not have the flags.
@@ -30,9 +34,11 @@ func (o *tableOptions) addTo(cmd *cobra.Command, g *gadget) {
 	fs := cmd.Flags()
 	fs.Var(&o.sort, "sort", "order of the rows: a,-b sorts by a, then by b from high to low; SOURCE:FIELDS;… for several data sources")
 	fs.IntVar(&o.maxRows, "max-entries", 0, "show only the first `N` rows of each table")
-	fs.Var(&o.interval, "interval", "time between two tables; a bare number is seconds (default: what the gadget says)")
-	fs.Var(&o.count, "count", "stop after N tables (default: what the gadget says)")
-	inSection(fs, sectionTables, "sort", "max-entries", "interval", "count")
+	fs.Var(&o.interval, "interval", "time between two tables; a bare number is seconds; SOURCE:TIME,… for several data sources")
+	fs.Var(&o.count, "count", "stop after N tables; SOURCE:N,… for several data sources")
+	fs.Lookup("interval").DefValue = g.tableDefaults(defaultInterval)
+	fs.Lookup("count").DefValue = g.tableDefaults(defaultCount)
+	inSection(fs, sectionTables, tableFlags...)
 }
 
 func (g *gadget) hasTables() bool {
@@ -43,6 +49,33 @@ func (g *gadget) hasTables() bool {
 	}
 	return false
 }
+
+// tableDefaults is the default of a flag as it shows in the help: what the gadget
+// says of its tables, by data source when they differ.
+func (g *gadget) tableDefaults(of func(*plan.Source) string) string {
+	values := map[string]bool{}
+	var each []string
+	for _, s := range g.plan.Sources {
+		if s.Layout.Array {
+			values[of(s)] = true
+			each = append(each, s.Name+":"+of(s))
+		}
+	}
+	if len(values) == 1 {
+		_, all, _ := strings.Cut(each[0], ":")
+		return all
+	}
+	return strings.Join(each, ",")
+}
+
+func defaultInterval(s *plan.Source) string {
+	if s.Interval == 0 {
+		return "0"
+	}
+	return s.Interval.String()
+}
+
+func defaultCount(s *plan.Source) string { return strconv.FormatUint(s.Count, 10) }
 
 func isSeconds(s string) error {
 	var d seconds
@@ -56,23 +89,19 @@ func isCount(s string) error {
 	return nil
 }
 
-// apply finds mistakes before the kernel is asked for anything, and puts the
-// intervals that were asked for into the plan.
-func (o *tableOptions) apply(cmd *cobra.Command, g *gadget) error {
+// check finds mistakes before the kernel is asked for anything.
+func (o *tableOptions) check(cmd *cobra.Command, g *gadget) error {
 	for flag, p := range map[string]*perSource{"sort": &o.sort, "interval": &o.interval, "count": &o.count} {
 		if err := p.checkNames(cmd, flag, g); err != nil {
 			return err
 		}
 	}
-	if o.maxRows < 0 {
+	if o.maxRows < -1 {
 		return usageErrorf(cmd, "--max-entries: %d is less than nothing; 0 shows all rows", o.maxRows)
 	}
 	for _, s := range g.plan.Sources {
 		if _, err := o.order(s, &event.Env{}); err != nil {
 			return usageErrorf(cmd, "--sort: %w", err).hint("gadget run %s --help lists the fields", g.name)
-		}
-		if err := o.schedule(cmd, s); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -88,23 +117,25 @@ func (o *tableOptions) order(s *plan.Source, env *event.Env) (func(a, b *event.R
 	return event.ParseOrder(s.Layout, env, o.sort.value(s.Name))
 }
 
-// schedule sets when the tables of a data source come.
-func (o *tableOptions) schedule(cmd *cobra.Command, s *plan.Source) error {
-	interval, count := o.interval.value(s.Name), o.count.value(s.Name)
-	if interval != "" {
-		var d seconds
-		_ = d.Set(interval) // the flag has accepted it
-		s.Interval = time.Duration(d)
-		// An interval asks for more than the one table of a snapshot.
-		if s.Count == 1 && d > 0 {
-			s.Count = 0
+// schedule puts the times at which tables come into the plan.
+func (o *tableOptions) schedule(cmd *cobra.Command, g *gadget) error {
+	for _, s := range g.plan.Sources {
+		interval, count := o.interval.value(s.Name), o.count.value(s.Name)
+		if interval != "" {
+			var d seconds
+			_ = d.Set(interval) // the flag has accepted it
+			s.Interval = time.Duration(d)
+			// An interval asks for more than the one table of a snapshot.
+			if s.Count == 1 && d > 0 {
+				s.Count = 0
+			}
 		}
-	}
-	if count != "" {
-		s.Count, _ = strconv.ParseUint(count, 10, 32)
-	}
-	if interval+count != "" && s.Count > 1 && s.Interval == 0 {
-		return usageErrorf(cmd, "--count: %d tables of %s need a time between them", s.Count, s.Name).hint("give --interval, too")
+		if count != "" {
+			s.Count, _ = strconv.ParseUint(count, 10, 32)
+		}
+		if interval+count != "" && s.Count > 1 && s.Interval == 0 {
+			return usageErrorf(cmd, "--count: %d tables of %s need a time between them", s.Count, s.Name).hint("give --interval, too")
+		}
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func TestSettingsOrder(t *testing.T) {
 		{"user", "max-events", nil, nil, "2", "user.yaml:2:3"},
 		{"system", "host", nil, nil, "true", "system.yaml:3:3"},
 		{"global flag", "color", nil, nil, "never", "system.yaml:4:1"},
-		{"list", "image", nil, nil, "[a,b]", "user.yaml:3:3"},
+		{"list", "image", nil, nil, "a,b", "user.yaml:3:3"},
 		{"default", "no-trunc", nil, nil, "false", ""},
 	}
 	for _, tt := range tests {

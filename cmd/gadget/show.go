@@ -15,37 +15,46 @@ import (
 
 const sectionShow = "What to show, and how"
 
-// outputFormats of events, the default first.
-var outputFormats = []string{"columns", "json", "jsonl", "jsonpretty", "yaml", "none"}
-
 // showOptions choose which events and fields are shown, and in which form.
 type showOptions struct {
 	output             perSource
 	fields             perSource
 	filters, exprs     []string
 	bySource           map[string]*[]string // --filter.SOURCE
+	variables          []string
+	formats            []string // modes of the gadget
 	noHeaders, noTrunc bool
+	// allHidden is true for gadgets that show nothing without being asked.
+	allHidden bool
 	// maxSeries of metrics are shown; 0 is no limit.
 	maxSeries int
 }
 
 func (o *showOptions) addTo(cmd *cobra.Command) {
-	o.output = perSource{kind: "FORMAT", separator: ",", accept: oneOf("", outputFormats...).accept}
+	o.output = perSource{kind: "FORMAT", separator: ","}
 	o.fields = perSource{kind: "FIELDS", separator: ";"}
 	fs := cmd.Flags()
 	fs.VarP(&o.output, "output", "o", "columns (default), json, jsonl, jsonpretty, yaml or none; SOURCE:FORMAT,… for several data sources")
 	fs.Var(&o.fields, "fields", "columns to show: a,b shows these, +a adds one, -a leaves one out; SOURCE:FIELDS;… for several data sources")
-	fs.StringArrayVarP(&o.filters, "filter", "F", nil, "show only events for which `EXPR` is true, such as 'proc.comm == \"nginx\" && error != \"\"'; see gadget help filter")
-	fs.StringArrayVarP(&o.exprs, "filter-expr", "E", nil, "another name of --filter `EXPR`")
+	fs.VarP(texts(&o.filters), "filter", "F", "show only events for which `EXPR` is true, such as 'proc.comm == \"nginx\" && error != \"\"'; see gadget help filter")
+	fs.VarP(texts(&o.exprs), "filter-expr", "E", "another name of --filter `EXPR`")
 	fs.BoolVar(&o.noHeaders, "no-headers", false, "columns without the line of titles")
 	fs.BoolVar(&o.noTrunc, "no-trunc", false, "columns as wide as their values, on terminals too")
-	inSection(fs, sectionShow, "output", "fields", "filter", "filter-expr", "no-headers", "no-trunc")
+	fs.Var(words(&o.variables), "env-vars", "`NAMES` of environment variables that the gadget may show")
+	inSection(fs, sectionShow, "output", "fields", "filter", "filter-expr", "no-headers", "no-trunc", "env-vars")
+	fs.Lookup("env-vars").Hidden = true // unless the gadget shows some
 	// The only error is a flag that does not exist.
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputFormats, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return o.formats, cobra.ShellCompDirectiveNoFileComp
+	})
 }
 
-// addSourceFilters adds --filter.SOURCE to gadgets with several data sources.
-func (o *showOptions) addSourceFilters(cmd *cobra.Command, g *gadget) {
+// addFor fits the flags to a gadget: its output modes, its environment variables,
+// and --filter.SOURCE when it has several data sources.
+func (o *showOptions) addFor(cmd *cobra.Command, g *gadget) {
+	o.formats, o.allHidden = g.modes(), g.allHidden()
+	o.output.accept = oneOf("", o.formats...).accept
+	cmd.Flags().Lookup("env-vars").Hidden = len(g.envVars()) == 0
 	read := slices.DeleteFunc(slices.Clone(g.plan.Sources), func(s *plan.Source) bool { return s.Kind == plan.Rendered })
 	if len(read) < 2 {
 		return
@@ -56,7 +65,7 @@ func (o *showOptions) addSourceFilters(cmd *cobra.Command, g *gadget) {
 		o.bySource[s.Name] = exprs
 		name := "filter." + s.Name
 		if cmd.Flags().Lookup(name) == nil {
-			cmd.Flags().StringArrayVar(exprs, name, nil, "like --filter, for the data source "+s.Name+" only")
+			cmd.Flags().Var(texts(exprs), name, "like --filter `EXPR`, for the data source "+s.Name+" only")
 			inSection(cmd.Flags(), sectionShow, name)
 		}
 	}
@@ -148,6 +157,9 @@ func (o *showOptions) check(cmd *cobra.Command, g *gadget) error {
 		}
 	}
 	for _, s := range g.plan.Sources {
+		if err := o.checkMode(cmd, s); err != nil {
+			return err
+		}
 		if s.Kind == plan.Rendered {
 			continue
 		}
@@ -165,40 +177,63 @@ func (o *showOptions) check(cmd *cobra.Command, g *gadget) error {
 	return nil
 }
 
-// encoder makes the encoders of a run: how the events of a data source look.
-func (o *showOptions) encoder(t view.Terminal) func(*plan.Source, *event.Env) (event.Encoder, error) {
+// checkMode refuses a mode that a data source does not have. Series of metrics have
+// words of their own for that.
+func (o *showOptions) checkMode(cmd *cobra.Command, s *plan.Source) error {
+	modes, _ := modesOf(s)
+	m := o.output.one[s.Name]
+	if m == "" || s.Metrics != nil || slices.Contains(modes, m) {
+		return nil
+	}
+	return usageErrorf(cmd, "--output: data source %s has no mode %q", s.Name, m).hint("it has: %s", strings.Join(modes, ", "))
+}
+
+// encoder makes the encoders of a run: how the events of a data source look. Tables
+// of several data sources get names.
+func (o *showOptions) encoder(g *gadget, t view.Terminal) func(*plan.Source, *event.Env) (event.Encoder, error) {
+	several := len(o.visible(g)) > 1
 	return func(s *plan.Source, env *event.Env) (event.Encoder, error) {
 		if s.Metrics != nil {
 			return o.metrics(s, env, t)
 		}
-		return o.format(s, o.output.value(s.Name), env, t)
+		columns, err := o.columns(s)
+		if err != nil {
+			return nil, err
+		}
+		columns.Width = t.Width
+		if s.Layout.Array && several {
+			columns.Name = s.Name
+		}
+		return newEncoder(o.mode(s), s.Layout, env, columns), nil
 	}
 }
 
-// format makes the encoder of a data source for one format.
-func (o *showOptions) format(s *plan.Source, format string, env *event.Env, t view.Terminal) (event.Encoder, error) {
-	switch format {
-	case "json":
-		return event.NewJSON(s.Layout, env, event.JSONOptions{}), nil
-	case "jsonl":
-		return event.NewJSON(s.Layout, env, event.JSONOptions{Lines: true}), nil
-	case "jsonpretty":
-		return event.NewJSON(s.Layout, env, event.JSONOptions{Indent: true}), nil
-	case "yaml":
-		return event.NewYAML(s.Layout, env), nil
-	case "none":
-		return nil, nil
-	}
-	if s.Kind == plan.Rendered {
-		return event.NewRaw(s.Layout, env), nil
-	}
+// columns are the options for a table of a data source, but for the terminal.
+func (o *showOptions) columns(s *plan.Source) (event.ColumnOptions, error) {
 	fields, err := event.Select(s.Layout, o.fields.value(s.Name))
-	if err != nil {
-		return nil, err
+	return event.ColumnOptions{Fields: fields, NoHeaders: o.noHeaders, NoTrunc: o.noTrunc}, err
+}
+
+// envVars are the values of the environment variables that may be shown.
+func (o *showOptions) envVars(env func(string) (string, bool)) map[string]string {
+	vars := map[string]string{}
+	for _, name := range o.variables {
+		vars[name], _ = env(name)
 	}
-	return event.NewColumns(s.Layout, env, event.ColumnOptions{
-		Fields: fields, Width: t.Width, NoHeaders: o.noHeaders, NoTrunc: o.noTrunc,
-	}), nil
+	return vars
+}
+
+// envVars are the names of the environment variables that the gadget would show.
+func (g *gadget) envVars() []string {
+	var names []string
+	for _, s := range g.plan.Sources {
+		for i := range s.Layout.Fields {
+			if f := &s.Layout.Fields[i]; f.Kind == event.EnvVar {
+				names = append(names, f.Format)
+			}
+		}
+	}
+	return names
 }
 
 // filter is the filter of a data source, nil when all of its events are wanted.
@@ -209,10 +244,6 @@ func (o *showOptions) filter(s *plan.Source, env *event.Env) (func(*event.Record
 		texts = append(texts, *own...)
 	}
 	for _, text := range texts {
-		text, err := fromFile(text)
-		if err != nil {
-			return nil, err
-		}
 		f, err := filter.Compile(text, s.Layout, env)
 		if err != nil {
 			return nil, err

@@ -37,6 +37,18 @@ func (o *metricOptions) addTo(cmd *cobra.Command, g *gadget) {
 	inSection(fs, sectionMetrics, "print-interval")
 }
 
+// printInterval is the time between two drawings: no less than between two tables
+// that were asked for.
+func (o *runOptions) printInterval(cmd *cobra.Command, g *gadget) time.Duration {
+	d := time.Duration(o.metrics.printInterval)
+	for _, s := range g.plan.Sources {
+		if s.Metrics != nil && o.tables.interval.value(s.Name) != "" && !cmd.Flags().Changed("print-interval") {
+			d = max(d, s.Interval)
+		}
+	}
+	return d
+}
+
 // check finds mistakes before the kernel is asked for anything.
 func (o *metricOptions) check(cmd *cobra.Command) error {
 	if d := time.Duration(o.printInterval); cmd.Flags().Changed("print-interval") && d < minPrintInterval {
@@ -64,6 +76,10 @@ func (o *showOptions) metricFormats(s *plan.Source) (series, drawing string) {
 	if format, ok := o.output.one[s.Rendering.Name]; ok {
 		drawing = format
 	}
+	// A drawing has no columns.
+	if modes, _ := modesOf(s.Rendering); drawing == modeColumns || !slices.Contains(modes, drawing) {
+		drawing = modeHistogram
+	}
 	return series, drawing
 }
 
@@ -89,11 +105,7 @@ func (o *showOptions) metrics(s *plan.Source, env *event.Env, t view.Terminal) (
 	if form, ok := seriesForms[series]; ok {
 		options.Views = append(options.Views, metric.JSON(form))
 	}
-	enc, err := o.format(s.Rendering, drawing, env, t)
-	if err != nil {
-		return nil, err
-	}
-	if enc != nil {
+	if enc := newEncoder(drawing, s.Rendering.Layout, env, event.ColumnOptions{}); enc != nil {
 		options.Views = append(options.Views, metric.Drawing(enc, t.Width))
 	}
 	if options.Views == nil {
