@@ -28,7 +28,8 @@ func TestMapElements(t *testing.T) {
 	var out bytes.Buffer
 	o := floodOptions(&out)
 	o.Params = map[string]string{"target": o.Params["target"], "syscall_nr": o.Params["syscall"]}
-	o.Encoder, o.Interval = json, 20*time.Millisecond
+	o.Encoder = json
+	p.Sources[0].Interval, p.Sources[0].Count = 20*time.Millisecond, 0
 	runUntil(t, p, o, func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
