@@ -1,8 +1,10 @@
 package schemas
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -191,4 +193,58 @@ func FuzzParseOthers(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestParseTests(t *testing.T) {
+	tests, problems, err := ParseTests("t.yaml", []byte(`tests:
+- name: one
+  params: {failed: true, n: 3}
+  host: false
+  container: web
+  filter: fd > 3
+  setup: before
+  workload: while
+  timeout: 1.5s
+  ordered: true
+  expect:
+  - source: open
+    event: {proc: {comm: sh, pid: 7}, fd: '>3', ok: true}
+    count: 2..
+  - event: {}
+    count: 0
+- name: two
+  expect: [{event: {a: "b"}}]
+`))
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
+	}
+	want := []Test{
+		{Name: "one", Params: map[string]string{"failed": "true", "n": "3"}, Container: "web", Filter: "fd > 3", Setup: "before",
+			Workload: "while", Timeout: 1500 * time.Millisecond, Ordered: true, Pos: Pos{"t.yaml", 2, 3}, Expect: []Expectation{
+				{Source: "open", Event: map[string]string{"proc.comm": "sh", "proc.pid": "7", "fd": ">3", "ok": "true"}, Min: 2, Max: -1, Pos: Pos{"t.yaml", 12, 5}},
+				{Event: map[string]string{}, Min: 0, Max: 0, Pos: Pos{"t.yaml", 15, 5}},
+			}},
+		{Name: "two", Params: map[string]string{}, Host: true, Timeout: DefaultTestTimeout, Pos: Pos{"t.yaml", 17, 3},
+			Expect: []Expectation{{Event: map[string]string{"a": "b"}, Min: 1, Max: -1, Pos: Pos{"t.yaml", 18, 12}}}},
+	}
+	if diff := cmp.Diff(want, tests); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	for src, want := range map[string]string{
+		"":                        "the file has no tests",
+		"tests: {}":               "tests must be a list, not a map",
+		"tests: [{name: x}]":      "the test expects nothing",
+		"tests: [{expect: [{}]}]": "the test has no name",
+		"test: []":                `did you mean "tests"?`,
+		"tests: [{name: x, expect: [{event: {a: ~[}}]}]":   "",
+		"tests: [{name: x, expect: [{event: {a: '~['}}]}]": `"[" is no regular expression`,
+		"tests: [{name: x, timeout: soon, expect: [{}]}]":  `timeout must be a time such as 5s, not "soon"`,
+		"tests: [{name: x, expect: [{count: few}]}]":       "count must be a number, or a range",
+	} {
+		_, problems, err := ParseTests("t.yaml", []byte(src))
+		text := fmt.Sprint(problems, err)
+		if want != "" && !strings.Contains(text, want) {
+			t.Errorf("%q: %s, want %s", src, text, want)
+		}
+	}
 }

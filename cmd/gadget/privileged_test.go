@@ -32,6 +32,11 @@ func TestPrivileged(t *testing.T) {
 				return err
 			}
 		}
+		gadgets, err := filepath.Abs("../../gadgets")
+		if err != nil {
+			return err
+		}
+		e.Setenv("GADGETS", gadgets)
 		e.Setenv("DOCKER_HOST", docker.Host())
 		e.Setenv("TINY", testengine.Image)
 		return nil

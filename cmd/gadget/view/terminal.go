@@ -68,6 +68,9 @@ func (t Terminal) Dim(s string) string { return t.paint("2", s) }
 // Red returns s in red where colour is allowed.
 func (t Terminal) Red(s string) string { return t.paint("1;31", s) }
 
+// Green is for what went well.
+func (t Terminal) Green(s string) string { return t.paint("32", s) }
+
 // Yellow returns s in yellow where colour is allowed.
 func (t Terminal) Yellow(s string) string { return t.paint("33", s) }
 
