@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // DefaultTestFile is the file with a gadget's tests, beside its source.
@@ -129,7 +131,7 @@ func (r *reader) expectation(item entry) Expectation {
 		case "source":
 			x.Source = r.text(e.value, e.raw)
 		case "event":
-			leaves(x.Event, "", r.tree(e.value, "event"))
+			r.leaves(x.Event, "", e.value)
 		case "count":
 			x.Min, x.Max = countRange(r.match(e, countForm, "a number, or a range such as 2..5 or 2.."))
 		default:
@@ -163,15 +165,15 @@ func (r *reader) items(e entry, what string) []entry {
 	return out
 }
 
-// leaves collects the texts of a tree by dotted name.
-func leaves(out map[string]string, prefix string, tree any) {
-	switch t := tree.(type) {
-	case map[string]any:
-		for key, v := range t {
-			leaves(out, joinDot(prefix, key), v)
+// leaves collects the texts below a node by dotted name, keys as written.
+func (r *reader) leaves(out map[string]string, prefix string, n *yaml.Node) {
+	for _, e := range r.entries(n, "event") {
+		name := joinDot(prefix, e.raw)
+		if follow(e.value).Kind == yaml.MappingNode {
+			r.leaves(out, name, e.value)
+			continue
 		}
-	case string:
-		out[prefix] = t
+		out[name] = r.text(e.value, name)
 	}
 }
 
