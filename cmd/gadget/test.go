@@ -199,7 +199,7 @@ func (a *app) observe(ctx context.Context, g *gadget, t *schemas.Test, s *script
 	if t.Filter != "" {
 		show.filters = []string{t.Filter}
 	}
-	encode := show.encoder(view.Terminal{})
+	encode := show.encoder(g, view.Terminal{})
 	o.Out, o.Log, o.Filter = out, a.log, show.filter
 	o.Encoder = func(s *plan.Source, env *event.Env) (event.Encoder, error) {
 		e, err := encode(s, env)
