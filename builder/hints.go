@@ -10,7 +10,7 @@ import (
 // What clang says of the usual mistakes with headers.
 var (
 	missingHeader = regexp.MustCompile(`fatal error: '([^']+)' file not found`)
-	redefinition  = regexp.MustCompile(`error: (redefinition|typedef redefinition|redeclaration) `)
+	redefinition  = regexp.MustCompile(`(?m)^(\S+?):\d+:\d+: error: (?:redefinition of '(\w+)'|typedef redefinition|redeclaration of enumerator)`)
 	undeclared    = regexp.MustCompile(`error: call to undeclared (?:library )?function '([A-Za-z_0-9]+)'`)
 )
 
@@ -54,7 +54,14 @@ func hints(diagnostics []byte) []string {
 			add("gadget headers -o DIR writes all headers that there are")
 		}
 	}
-	if redefinition.MatchString(text) && strings.Contains(text, "vmlinux.h") {
+	for _, m := range redefinition.FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(text, "vmlinux.h") {
+			break
+		}
+		if m[2] != "" && strings.HasSuffix(m[1], ".c") {
+			add("%s is a type of the kernel: choose another name", m[2])
+			continue
+		}
 		add("vmlinux.h already has all types of the kernel: leave out what else defines them (<linux/…>, <asm/…>, <stdint.h>), and define the macros that you need from there yourself")
 	}
 	for _, m := range undeclared.FindAllStringSubmatch(text, -1) {

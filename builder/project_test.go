@@ -17,6 +17,7 @@ func TestHints(t *testing.T) {
 		{"ours", "#include <gadget/nothing.h>\n", "gadget headers -o DIR"},
 		{"mixed", "#include <vmlinux.h>\n#include <linux/in.h>\n", "vmlinux.h already has all types of the kernel"},
 		{"mixed with clang's", "#include <vmlinux.h>\n#include <stdint.h>\n", "vmlinux.h already has all types of the kernel"},
+		{"a name of the kernel's", "#include <vmlinux.h>\nstruct sample { int x; };\n", "sample is a type of the kernel: choose another name"},
 		{"helper", "int f(void) { return bpf_get_smp_processor_id(); }\n", "include <bpf/bpf_helpers.h>"},
 		{"function", "int f(const char *s) { return strlen(s); }\n", "strlen() is a function of the C library"},
 		{"anything else", "int f(void) { return nowhere; }\n", ""},
