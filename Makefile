@@ -51,7 +51,7 @@ build-packages:
 	@.ci/packages build
 
 # Made anew when the script changes; the packages stay in the user's cache.
-build/headers/.done: $(PACK)/fetch.sh | build-packages
+build/headers/.done: $(PACK)/fetch.sh .ci/deb | build-packages
 	$(PACK)/fetch.sh build/headers
 	@touch $@
 
