@@ -141,11 +141,19 @@ test-full: test test-kernels ## test, then the kernels, the race detector, every
 	$(GO) test -race -timeout $(TIMEOUT) ./...
 	.ci/fuzz 60s
 
+KERNELTEST = $(GO) test -count=1 -v -tags guests -timeout $(TIMEOUT) ./internal/guests -run '^TestKernels$$' -args -gadget $(CURDIR)/bin/gadget
+
 .PHONY: test-kernels
 test-kernels: ## The shipped gadgets and every type of program on Debian kernels, in QEMU
 	.ci/packages guests
-	$(MAKE) --no-print-directory build
-	$(GO) test -count=1 -v -tags guests -timeout $(TIMEOUT) ./internal/guests -args -gadget $(CURDIR)/bin/gadget
+	$(MAKE) --no-print-directory build build-arm64
+	$(KERNELTEST)
+
+.PHONY: docs-kernels
+docs-kernels: ## The same, and write what was seen into docs/kernels.md
+	.ci/packages guests
+	$(MAKE) --no-print-directory build build-arm64
+	$(KERNELTEST) -update
 
 .PHONY: bench
 bench: build ## Benchmarks; as root also events per second through a real ring buffer, memory and start-up

@@ -2,16 +2,10 @@
 # thread of another name one more.
 sleep 100 &
 child=$!
-gadget run snapshot_process --host -o jsonl --timeout 20s >/tmp/out 2>/tmp/err
-status=$?
-gadget run snapshot_process --host --threads -o jsonl --timeout 20s >/tmp/threads 2>>/tmp/err
+collect snapshot_process
+expect "\"comm\":\"sleep\",.*\"parent\":{\"comm\":\"[a-z]*\",\"pid\":$$,\"tid\":$$},\"pid\":$child,.*\"tid\":$child}" '"pid":1,'
+[ "$(grep -c '"comm":"gadget"' /tmp/out)" = 1 ] || missing="$missing exactly one gadget"
+collect snapshot_process --threads
+[ "$(grep -c '"comm":"gadget"' /tmp/out)" -gt 1 ] || missing="$missing threads of gadget"
 kill $child
-own=$(grep -c '"comm":"gadget"' /tmp/out)
-threads=$(grep -c '"comm":"gadget"' /tmp/threads)
-if grep -q "\"comm\":\"sleep\",.*\"parent\":{\"comm\":\"[a-z]*\",\"pid\":$$,\"tid\":$$},\"pid\":$child,.*\"tid\":$child}" /tmp/out &&
-	grep -q '"pid":1,' /tmp/out && [ "$own" = 1 ] && [ "$threads" -gt 1 ]; then
-	echo "CASE $1 ok"
-else
-	echo "CASE $1 fail: exit $status, $own of $threads threads: $(head -n 3 /tmp/err | tr '\n' ' ')"
-	head -c 2000 /tmp/out
-fi
+verdict $1

@@ -1,0 +1,59 @@
+# What the cases share. A case starts a gadget, does what it should see, says what
+# it expects of the events, and gives its verdict. $1 is the name of the script.
+#
+#	start trace_open --comm cat
+#	cat /etc/passwd >/dev/null
+#	expect '"fname":"/etc/passwd"'
+#	verdict $1
+#
+# Events are in /tmp/out, one JSON object a line; what the gadget says in /tmp/err.
+gadget= missing=
+
+# start ARGS: runs a gadget and returns when its programs are attached.
+start() {
+	: >/tmp/err # what the last gadget said
+	gadget run "$@" --host -v -o jsonl --timeout 60s >/tmp/out 2>/tmp/err &
+	gadget=$!
+	until grep -q '^ready' /tmp/err || ! kill -0 $gadget 2>/dev/null; do
+		sleep 0.05
+	done
+}
+
+# collect ARGS: runs a gadget that ends by itself.
+collect() {
+	gadget run "$@" --host -v -o jsonl --timeout 60s >/tmp/out 2>/tmp/err
+	status=$?
+}
+
+# expect PATTERN…: there must be an event for each, at the latest in ten seconds.
+expect() {
+	for pattern; do
+		tries=100
+		until grep -q -e "$pattern" /tmp/out; do
+			if [ $tries = 0 ] || ! kill -0 "${gadget:-none}" 2>/dev/null; then
+				missing="$missing $pattern"
+				break
+			fi
+			tries=$((tries - 1))
+			sleep 0.1
+		done
+	done
+}
+
+# verdict NAME: ends the gadget and reports the case.
+verdict() {
+	if [ -n "$gadget" ]; then
+		kill -INT $gadget 2>/dev/null
+		wait $gadget
+		status=$?
+	fi
+	if [ -z "$missing" ]; then
+		echo "CASE $1 ok"
+	elif [ $status = 3 ]; then
+		echo "CASE $1 absent: $(sed -n 's/^gadget: //p' /tmp/err | head -n 1)"
+	else
+		echo "CASE $1 fail: exit $status, missing$missing: $(tail -n 6 /tmp/err | tr '\n' ' ')"
+		tail -c 3000 /tmp/out
+	fi
+	gadget= missing=
+}
