@@ -49,6 +49,7 @@ func extendRun(ctx context.Context, a *app, root *cobra.Command, args []string) 
 	switch {
 	case err == nil:
 		a.run.addFor(cmd, g)
+		completeFields(cmd, g)
 		a.gadget = g
 	case ahead.help:
 		cmd.Annotations = map[string]string{annotationMoreHelp: "The flags and fields of " + ahead.image + " are not known: " + explain(err).Error() + "\n"}
