@@ -24,6 +24,7 @@ type runOptions struct {
 	maxEvents  uint64
 	bufferSize byteSize
 	failOnLoss bool
+	watch      bool
 	verifier   string
 	pull       choice
 	transport  transportOptions
@@ -65,8 +66,8 @@ of its events.`,
   gadget run ghcr.io/acme/mysnoop:v1
   gadget run oci-archive:mysnoop.tar
 
-  # build and run the source in a directory
-  gadget run ./mysnoop`,
+  # build and run the source in a directory, again after every change
+  gadget run ./mysnoop --host --watch`,
 		Args:              oneImage,
 		ValidArgsFunction: a.completeRunnable,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -83,6 +84,7 @@ of its events.`,
 	fs.VarP(&opts.timeout, "timeout", "t", "stop this long after the gadget is attached; a bare number is seconds")
 	fs.Uint64Var(&opts.maxEvents, "max-events", 0, "stop after `N` events")
 	fs.Var(&opts.bufferSize, "buffer-size", "memory for events on their way from the kernel, for each data source")
+	fs.BoolVar(&opts.watch, watchFlag, false, "of a DIR: build and begin again whenever its source changes")
 	fs.BoolVar(&opts.failOnLoss, "fail-on-loss", false, "exit with code 4 when events were lost")
 	fs.StringVar(&opts.verifier, "verifier-log", verifierShort, "when the kernel refuses a program: short says why, full prints all that the verifier said, a `FILE` keeps it")
 	fs.Var(&opts.pull, "pull", "get the image from its registry: missing, always, never or newer")

@@ -39,6 +39,11 @@ func extendRun(ctx context.Context, a *app, root *cobra.Command, args []string) 
 		addCompat(cmd.Flags())
 		return nil
 	}
+	if ahead.app.run.watch && !ahead.help && !completing {
+		watchInstead(a, cmd, ahead.image, args)
+		addCompat(cmd.Flags())
+		return nil
+	}
 	if ahead.help || completing {
 		ahead.app.run.pull.value = pullNever // help needs no network
 	}
