@@ -59,6 +59,10 @@ func New(object []byte, md *schemas.Metadata) (*Plan, error) {
 
 // read plans all that the object has.
 func (p *Plan) read(object []byte) error {
+	object, hidden, err := adaptUSDT(object)
+	if err != nil {
+		return fmt.Errorf("read eBPF object: %w", err)
+	}
 	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
 	if err != nil {
 		return fmt.Errorf("read eBPF object: %w", err)
@@ -67,6 +71,8 @@ func (p *Plan) read(object []byte) error {
 	if spec.Types == nil {
 		return fmt.Errorf("read eBPF object: it has no BTF type information; compile it with -g")
 	}
+	placeCookie(spec)
+	makeStatic(spec, hidden)
 	_, p.FiltersContainers = spec.Maps[FilterMap]
 
 	decls, err := declarations(spec.Types)

@@ -125,6 +125,10 @@ func (p *Plan) checkProgram(prog *Program, pos schemas.Pos) {
 		prog.Fault = fmt.Sprintf("its section names no function; write %s/NAME", prog.Kind)
 	case isProbe(prog.Kind) && strings.ContainsAny(prog.Hook, "*?[,"):
 		prog.Fault = fmt.Sprintf("%q is no function; patterns and lists are for kprobe.multi and kretprobe.multi", prog.Hook)
+	case IsUser(prog.Kind):
+		if _, err := ParseUserTarget(prog.Kind, prog.Hook); err != nil {
+			prog.Fault = err.Error()
+		}
 	case IsMulti(prog.Kind):
 		for pattern := range strings.SplitSeq(prog.Hook, ",") {
 			if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
