@@ -98,6 +98,7 @@ func (l *ledger) owners(number uint64) []owner {
 		owners = append(owners, owner{
 			after: sp.after, end: sp.end, container: c,
 			state: state, verdict: l.verdict(state, c),
+			pids: []uint32{sp.seen.PID}, generation: sp.seen.Generation,
 		})
 	}
 	return owners

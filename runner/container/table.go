@@ -82,8 +82,10 @@ type owner struct {
 	container  *event.Container
 	state      State
 	verdict    Verdict
-	// pids are processes in a network namespace, as far as they are known.
+	// pids are processes in the namespace, as far as they are known.
 	pids []uint32
+	// generation tells mount namespaces apart that have had the number.
+	generation uint64
 }
 
 func newTable(p policy) *Table {
