@@ -1,7 +1,7 @@
 // Package testengine runs real container engines for tests, apart from those of
 // the machine: their own state, their own socket, gone when the test is over.
 //
-//	Archive      a tiny image, made without a registry
+//	Archive      a tiny image, made without a registry, and others on top of it
 //	StartDocker  a dockerd with that image
 package testengine
 
@@ -42,7 +42,7 @@ func StartDocker(t testing.TB) *Docker {
 	if os.Geteuid() != 0 {
 		t.Skip("containers need root")
 	}
-	archive, err := Archive()
+	archive, err := Archive(Image)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,17 +143,33 @@ func (d *Docker) Do(t testing.TB, args ...string) string {
 // It returns what docker printed.
 func (d *Docker) Run(t testing.TB, options []string, command ...string) string {
 	t.Helper()
-	return d.Do(t, d.runArgs(options, command)...)
+	return d.Do(t, runArgs(Image, options, command)...)
+}
+
+// RunImage is Run for an image that [Docker.Load] has made.
+func (d *Docker) RunImage(t testing.TB, image string, options []string, command ...string) string {
+	t.Helper()
+	return d.Do(t, runArgs(image, options, command)...)
+}
+
+// Load makes the daemon have an image with files beside those of the tiny one.
+func (d *Docker) Load(t testing.TB, image string, files ...File) {
+	t.Helper()
+	archive, err := Archive(image, files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.load(t, archive)
 }
 
 // RunCommand is the command line that [Docker.Run] would run.
 func (d *Docker) RunCommand(options []string, command ...string) *exec.Cmd {
-	return d.Command(d.runArgs(options, command)...)
+	return d.Command(runArgs(Image, options, command)...)
 }
 
-func (d *Docker) runArgs(options, command []string) []string {
+func runArgs(image string, options, command []string) []string {
 	args := append([]string{"run", "--network=none"}, options...)
-	return append(append(args, Image), command...)
+	return append(append(args, image), command...)
 }
 
 func (d *Docker) load(t testing.TB, archive []byte) {

@@ -16,6 +16,10 @@ func TestDocker(t *testing.T) {
 	if got := d.Do(t, "inspect", "--format", "{{.Name}} {{.State.Running}}", id); got != "/sleeper true" {
 		t.Errorf("inspect says %q", got)
 	}
+	d.Load(t, "localhost/greeter:latest", File{Name: "bin/greet", Content: []byte("#!/bin/sh\necho hi\n")}, File{Name: "bin/hi", Link: "greet"})
+	if got := d.RunImage(t, "localhost/greeter:latest", []string{"--rm"}, "hi"); got != "hi" {
+		t.Errorf("hi in a container printed %q", got)
+	}
 	d.stop(t)
 	if _, err := os.Stat(d.dir); !os.IsNotExist(err) {
 		t.Errorf("%s is still there: %v", d.dir, err)
@@ -26,11 +30,11 @@ func TestDocker(t *testing.T) {
 }
 
 func TestArchiveIsReproducible(t *testing.T) {
-	a, err := Archive()
+	a, err := Archive(Image)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := Archive()
+	b, err := Archive(Image)
 	if err != nil {
 		t.Fatal(err)
 	}

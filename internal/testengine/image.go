@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Image is the name of the image that [Archive] holds.
+// Image is the name of the tiny image.
 const Image = "localhost/tiny:latest"
 
 // busyboxPaths are where distributions put a static busybox.
@@ -21,44 +21,68 @@ var busyboxPaths = []string{"/bin/busybox", "/usr/bin/busybox"}
 // applets are the names under which the image has busybox, in /bin.
 var applets = []string{"sh", "true", "false", "echo", "cat", "sleep", "ls", "id", "unshare", "touch", "wget"}
 
-// Archive makes an image archive as docker load, ctr import and skopeo read it:
-// one layer with a static busybox. The same busybox gives the same bytes.
-func Archive() ([]byte, error) {
+// File is a file of an image: a regular one that may be executed, unless it is a
+// symbolic link.
+type File struct {
+	// Name from the root, without the slash before it.
+	Name    string
+	Content []byte
+	Link    string
+}
+
+// Archive makes an image archive as docker load, ctr import and skopeo read it: one
+// layer with a static busybox, and one with the files, if there are any. The same
+// files and busybox give the same bytes.
+func Archive(name string, files ...File) ([]byte, error) {
 	busybox, err := readBusybox()
 	if err != nil {
 		return nil, err
 	}
-	layer, err := layerTar(busybox)
+	tiny, err := layerTar(tinyFiles(busybox), "bin/", "tmp/", "proc/", "sys/", "dev/")
 	if err != nil {
 		return nil, err
 	}
-	diffID := digest(layer)
+	layers := []archived{{"tiny.tar", tiny}}
+	if len(files) > 0 {
+		own, err := layerTar(files)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, archived{"own.tar", own})
+	}
+	var diffIDs, names []string
+	for _, l := range layers {
+		diffIDs, names = append(diffIDs, "sha256:"+digest(l.data)), append(names, l.name)
+	}
 	config, err := json.Marshal(map[string]any{
 		"architecture": runtime.GOARCH,
 		"os":           "linux",
 		"config":       map[string]any{"Cmd": []string{"/bin/sh"}, "Env": []string{"PATH=/bin"}},
-		"rootfs":       map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + diffID}},
+		"rootfs":       map[string]any{"type": "layers", "diff_ids": diffIDs},
 	})
 	if err != nil {
 		return nil, err
 	}
 	manifest, err := json.Marshal([]map[string]any{{
-		"Config": digest(config) + ".json", "RepoTags": []string{Image}, "Layers": []string{"layer.tar"},
+		"Config": digest(config) + ".json", "RepoTags": []string{name}, "Layers": names,
 	}})
 	if err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
-	for _, f := range []struct {
-		name string
-		data []byte
-	}{{digest(config) + ".json", config}, {"layer.tar", layer}, {"manifest.json", manifest}} {
+	for _, f := range append(layers, archived{digest(config) + ".json", config}, archived{"manifest.json", manifest}) {
 		if err := add(w, &tar.Header{Name: f.name, Mode: 0o644}, f.data); err != nil {
 			return nil, err
 		}
 	}
 	return out.Bytes(), w.Close()
+}
+
+// archived is a file of an archive.
+type archived struct {
+	name string
+	data []byte
 }
 
 func readBusybox() ([]byte, error) {
@@ -71,20 +95,28 @@ func readBusybox() ([]byte, error) {
 	return nil, fmt.Errorf("no busybox in %s: apt-get install busybox-static", strings.Join(busyboxPaths, ", "))
 }
 
-func layerTar(busybox []byte) ([]byte, error) {
+func tinyFiles(busybox []byte) []File {
+	files := []File{{Name: "bin/busybox", Content: busybox}}
+	for _, name := range applets {
+		files = append(files, File{Name: "bin/" + name, Link: "busybox"})
+	}
+	return files
+}
+
+func layerTar(files []File, dirs ...string) ([]byte, error) {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
-	for _, dir := range []string{"bin/", "tmp/", "proc/", "sys/", "dev/"} {
+	for _, dir := range dirs {
 		if err := add(w, &tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o755}, nil); err != nil {
 			return nil, err
 		}
 	}
-	if err := add(w, &tar.Header{Name: "bin/busybox", Mode: 0o755}, busybox); err != nil {
-		return nil, err
-	}
-	for _, name := range applets {
-		h := &tar.Header{Name: "bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}
-		if err := add(w, h, nil); err != nil {
+	for _, f := range files {
+		h := &tar.Header{Name: f.Name, Mode: 0o755}
+		if f.Link != "" {
+			h = &tar.Header{Name: f.Name, Typeflag: tar.TypeSymlink, Linkname: f.Link, Mode: 0o777}
+		}
+		if err := add(w, h, f.Content); err != nil {
 			return nil, err
 		}
 	}
