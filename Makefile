@@ -12,16 +12,16 @@ HOSTGO  = env -u GOOS -u GOARCH CGO_ENABLED=0 $(GO)
 
 .DEFAULT_GOAL := build
 
-# ---- eBPF: third-party headers, tracker, built-in gadgets, binaries -------------------------
+# ---- eBPF: third-party headers, own programs, built-in gadgets, binaries -------------------------
 #
 # headers.tar.zst   third-party headers (from Debian's packages) and gadgets/include
-# tracker.bpf.o     the runner's own program
+# tracker.bpf.o …   the runner's own programs
 # layout/           images of the shipped gadgets, built by a first binary of ourselves
 #
 # All three are embedded, and none is committed.
 
 HEADERS  := builder/embedded/headers.tar.zst
-TRACKER  := runner/container/bpf/tracker.bpf.o
+OWN      := runner/container/bpf/tracker.bpf.o runner/uprobe/bpf/inode.bpf.o
 BUILTINS := cmd/gadget/builtin/layout
 PACK     := builder/internal/pack
 INCLUDES := $(wildcard gadgets/include/gadget/*.h)
@@ -41,7 +41,7 @@ build-arm64: bpf ## The same for arm64: bin/gadget-arm64
 	GOARCH=arm64 $(GOBUILD) -o bin/gadget-arm64 ./cmd/gadget
 
 .PHONY: bpf
-bpf: $(HEADERS) $(TRACKER) $(BUILTINS)/index.json ## What is embedded: headers, tracker, images of the shipped gadgets
+bpf: $(HEADERS) $(OWN) $(BUILTINS)/index.json ## What is embedded: headers, own programs, images of the shipped gadgets
 
 .PHONY: headers
 headers: $(HEADERS) ## Fetch the third-party eBPF headers and pack them with ours
@@ -59,7 +59,7 @@ $(HEADERS): build/headers/.done $(PACK)/main.go $(INCLUDES)
 	$(HOSTGO) run ./$(PACK) build/headers gadgets/include $@
 
 # It reads nothing that differs between machine types, so one object does for all.
-$(TRACKER): $(TRACKER:.o=.c) $(HEADERS) $(BUILDER) | build-packages
+$(OWN): %.o: %.c $(HEADERS) $(BUILDER) | build-packages
 	$(HOSTGO) run ./builder/internal/object linux/amd64 $< $@
 
 $(BUILTINS)/index.json: $(HEADERS) $(BUILDER) $(foreach g,$(GADGETS),$(wildcard $(g)/*.bpf.c $(g)/*.h $(g)/*.yaml)) | build-packages
@@ -76,7 +76,7 @@ $(BUILTINS)/index.json: $(HEADERS) $(BUILDER) $(foreach g,$(GADGETS),$(wildcard 
 
 .PHONY: clean
 clean: ## Remove what was built; downloaded packages stay in the cache
-	rm -rf bin build $(HEADERS) $(TRACKER)
+	rm -rf bin build $(HEADERS) $(OWN)
 	find $(BUILTINS) -mindepth 1 ! -name README -delete
 
 # ---- Project: use, check, measure -----------------------------------------------------------

@@ -43,7 +43,8 @@ func attacherOf(kind string) attacher {
 
 // supportedSections is what attacherOf knows, for messages.
 const supportedSections = "tracepoint, raw_tp, tp_btf, kprobe, kretprobe, ksyscall, kretsyscall, " +
-	"kprobe.multi, kretprobe.multi, kprobe.session, fentry, fexit, lsm, perf_event and iter"
+	"kprobe.multi, kretprobe.multi, kprobe.session, uprobe, uretprobe, uprobe.multi, uretprobe.multi, usdt, " +
+	"fentry, fexit, lsm, perf_event and iter"
 
 // supported reports whether a program can be attached at all, before anything
 // is loaded: a clear answer beats a verifier's.
@@ -52,7 +53,7 @@ func supported(prog *plan.Program) error {
 	switch {
 	case prog.Power != "":
 		err = fmt.Errorf("%w; it could %s", ErrNotPermitted, prog.Power)
-	case prog.Kind != "iter" && attacherOf(prog.Kind) == nil:
+	case prog.Kind != "iter" && !plan.IsUser(prog.Kind) && attacherOf(prog.Kind) == nil:
 		err = fmt.Errorf("%w; there are %s", ErrNotSupported, supportedSections)
 	case prog.Fault != "":
 		err = fmt.Errorf("%w: %s", ErrNoHook, prog.Fault)
@@ -80,7 +81,8 @@ func (l *links) close(log *slog.Logger) {
 	*l = nil
 }
 
-// attach attaches the chosen programs of the plan. On error none stays attached.
+// attach attaches the chosen programs of the plan, but for those of user space. On
+// error none stays attached.
 func attach(p *plan.Plan, c *choice, coll *ebpf.Collection, log *slog.Logger) (links, error) {
 	var (
 		mu    sync.Mutex
@@ -89,8 +91,9 @@ func attach(p *plan.Plan, c *choice, coll *ebpf.Collection, log *slog.Logger) (l
 	)
 	for i := range p.Programs {
 		prog := &p.Programs[i]
-		// Iterators are attached by the data source that reads them.
-		if !c.uses(prog.Name) || prog.Kind == "iter" {
+		// Iterators are attached by the data source that reads them, programs of user
+		// space by follow.
+		if !c.uses(prog.Name) || prog.Kind == "iter" || plan.IsUser(prog.Kind) {
 			continue
 		}
 		if idle(p.Spec.Programs[prog.Name], coll.Programs[prog.Name]) {

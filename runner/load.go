@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gadget-bpf/gadget/internal/plan"
+	"github.com/gadget-bpf/gadget/runner/uprobe"
 )
 
 // tracerMapPrefix begins the variable by which GADGET_TRACER_MAP says that its
@@ -76,6 +77,7 @@ func load(c *choice, filterMap *ebpf.Map, k *kernel, o Options) (*loaded, error)
 // map sizes, ring buffers that this kernel has.
 func prepare(p *plan.Plan, c *choice, o Options) (*ebpf.CollectionSpec, error) {
 	spec := p.Spec.Copy()
+	var user []string
 	for i := range p.Programs {
 		prog := &p.Programs[i]
 		// A disabled program's target may not exist, which load would refuse.
@@ -84,6 +86,12 @@ func prepare(p *plan.Plan, c *choice, o Options) (*ebpf.CollectionSpec, error) {
 			continue
 		}
 		target(prog, spec.Programs[prog.Name])
+		if plan.IsUser(prog.Kind) {
+			user = append(user, prog.Name)
+		}
+	}
+	if err := uprobe.Prepare(spec, user); err != nil {
+		return nil, err
 	}
 	if err := setParams(p, spec, o.Params); err != nil {
 		return nil, err

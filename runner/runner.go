@@ -77,7 +77,7 @@ type Options struct {
 	// were lost: how many since the last call, how many in all.
 	Lost func(source string, n, total uint64)
 	// Notice is called with things that the user should know and that are no
-	// errors, such as that no container matches yet.
+	// errors, such as that no container matches yet; from any goroutine.
 	Notice func(string)
 	// TracePipe is called with each line that programs print by bpf_printk, this
 	// gadget's and all others', from a goroutine of its own; nil leaves them be.
@@ -125,7 +125,7 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (*Report, error) {
 }
 
 func newRun(p *plan.Plan, o Options) *run {
-	r := &run{plan: p, opts: o, log: o.Log}
+	r := &run{plan: p, opts: o, log: o.Log, changed: make(chan struct{}, 1)}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -146,6 +146,8 @@ type run struct {
 	env  *event.Env
 
 	watcher *container.Watcher
+	// changed has an element when the watcher's table has changed.
+	changed chan struct{}
 	// filterMap holds the wanted mount namespaces; nil when the gadget cannot
 	// use one or everything is wanted.
 	filterMap *ebpf.Map
@@ -175,7 +177,7 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.activateAll(); err != nil {
+	if err := r.activateAll(ctx); err != nil {
 		return err
 	}
 	r.kernel = nil
@@ -201,9 +203,9 @@ func (r *run) survey() (err error) {
 }
 
 // activateAll drops programs one by one until the rest works.
-func (r *run) activateAll() error {
+func (r *run) activateAll(ctx context.Context) error {
 	for {
-		failed, err := r.activate()
+		failed, err := r.activate(ctx)
 		if err == nil {
 			return nil
 		}
@@ -216,7 +218,7 @@ func (r *run) activateAll() error {
 
 // activate loads and attaches the chosen programs. With an error it names the
 // program to blame, "" when it is none of them.
-func (r *run) activate() (failed string, err error) {
+func (r *run) activate(ctx context.Context) (failed string, err error) {
 	if r.loaded, err = load(r.choice, r.filterMap, r.kernel, r.opts); err != nil {
 		return blame(err), err
 	}
@@ -225,7 +227,9 @@ func (r *run) activate() (failed string, err error) {
 			return blame(err), err
 		}
 	}
-	r.links, err = attach(r.plan, r.choice, r.loaded.coll, r.log)
+	if r.links, err = attach(r.plan, r.choice, r.loaded.coll, r.log); err == nil {
+		err = r.follow(ctx)
+	}
 	return blame(err), err
 }
 

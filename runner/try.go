@@ -1,6 +1,8 @@
 package runner
 
 import (
+	"context"
+
 	"github.com/cilium/ebpf"
 
 	"github.com/gadget-bpf/gadget/internal/plan"
@@ -22,7 +24,7 @@ func Try(p *plan.Plan, o Options) ([]Use, error) {
 	defer r.close()
 	err := r.survey()
 	if err == nil {
-		err = r.activateAll()
+		err = r.activateAll(context.Background())
 	}
 	if r.choice == nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/runner/container"
@@ -23,6 +24,7 @@ func (r *run) watchContainers(ctx context.Context) (err error) {
 		GivenTypes: r.kernel.given,
 		Notice:     r.notice,
 		Log:        r.log,
+		Changed:    r.containersChanged,
 	}
 	if r.plan.FiltersContainers && !o.Everything() {
 		if r.filterMap, err = container.NewFilterMap(); err != nil {
@@ -65,7 +67,15 @@ func usesContainers(p *plan.Plan) bool {
 			}
 		}
 	}
-	return false
+	return slices.ContainsFunc(p.Programs, func(prog plan.Program) bool { return plan.IsUser(prog.Kind) })
+}
+
+// containersChanged passes on that the table of containers has changed.
+func (r *run) containersChanged() {
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
 }
 
 func (r *run) notice(text string) {

@@ -1,0 +1,258 @@
+package uprobe
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+
+	"github.com/gadget-bpf/gadget/internal/gadgettest"
+	"github.com/gadget-bpf/gadget/internal/plan"
+	"github.com/gadget-bpf/gadget/runner/container"
+)
+
+func needRoot(t testing.TB) { gadgettest.NeedRoot(t) }
+
+// noChange is for namespaces that never do.
+var noChange = make(chan struct{})
+
+// ourselves are the namespaces of the tests.
+func ourselves() ([]container.Space, bool) {
+	return []container.Space{{MntNS: namespaceOf(os.Getpid()), PID: uint32(os.Getpid())}}, true
+}
+
+// spaces are namespaces that do not change.
+type spaces func() ([]container.Space, bool)
+
+func (s spaces) Spaces() ([]container.Space, bool) { return s() }
+
+// trial is a follower with the programs of a gadget, in the namespace of the tests.
+type trial struct {
+	*Follower
+	ring *ringbuf.Reader
+
+	mu      sync.Mutex
+	notices []string
+}
+
+// hooks are programs of ../testdata/uprobe with what they are attached to, "" for
+// what their section says.
+type hooks map[string]string
+
+// try loads programs and starts to follow.
+func try(t *testing.T, p *plan.Plan, h hooks, can abilities, poll bool) (*trial, error) {
+	t.Helper()
+	spec := p.Spec.Copy()
+	o := Options{Namespaces: spaces(ourselves), Changed: noChange, Last: true, Host: true, can: &can, poll: poll}
+	var names []string
+	for name := range p.Spec.Programs {
+		if _, ok := h[name]; !ok {
+			delete(spec.Programs, name)
+			continue
+		}
+		names = append(names, name)
+	}
+	if err := prepare(spec, names, can); err != nil {
+		t.Fatal(err)
+	}
+	coll, err := ebpf.NewCollection(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(coll.Close)
+	o.Maps = coll.Maps
+	for name, hook := range h {
+		prog := *p.Program(name)
+		if hook != "" {
+			prog.Hook = hook
+		}
+		o.Programs = append(o.Programs, Program{Plan: &prog, Loaded: coll.Programs[name]})
+	}
+	tr := &trial{}
+	o.Notice = func(text string) {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		tr.notices = append(tr.notices, text)
+	}
+	if tr.ring, err = ringbuf.NewReader(coll.Maps["events"]); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tr.ring.Close() })
+	if tr.Follower, err = Start(t.Context(), o); err != nil {
+		return tr, err
+	}
+	t.Cleanup(func() {
+		if err := tr.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return tr, nil
+}
+
+func (tr *trial) said() []string {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return slices.Clone(tr.notices)
+}
+
+// amounts are those of the events that come within a while, up to a number of them.
+func (tr *trial) amounts(t *testing.T, p *plan.Plan, n int) []int32 {
+	t.Helper()
+	at := p.Source("sales").Layout.Field("amount").Offset
+	tr.ring.SetDeadline(time.Now().Add(200 * time.Millisecond))
+	var list []int32
+	for len(list) < n {
+		rec, err := tr.ring.Read()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, int32(binary.NativeEndian.Uint32(rec.RawSample[at:])))
+	}
+	return list
+}
+
+// till starts a program of the shop.
+func till(t *testing.T, name string, args ...string) (sell func()) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = []string{"LD_LIBRARY_PATH=" + filepath.Join(filepath.Dir(name), "../opt/shop/lib")}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	if _, err := out.Read(make([]byte, 10)); err != nil { // It is ready.
+		t.Fatal(err)
+	}
+	return func() {
+		if err := cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFollower(t *testing.T) {
+	needRoot(t)
+	root := gadgettest.Tills(t)
+	p := gadgettest.Plan(t, "../testdata/uprobe")
+	t.Run("ways", func(t *testing.T) { ways(t, p, root) })
+	t.Run("notices", func(t *testing.T) { notices(t, p, root) })
+}
+
+// ways attaches in all ways that kernels have: to programs that run already, and to
+// libraries that are opened later.
+func ways(t *testing.T, p *plan.Plan, root string) {
+	for _, way := range []struct {
+		name string
+		can  abilities
+		poll bool
+	}{
+		{"multi", abilities{multi: true, cookies: true}, false},
+		{"single", abilities{cookies: true}, false},
+		{"no cookies", abilities{}, false},
+		{"no perf events", abilities{multi: true, cookies: true}, true},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			running := till(t, root+"/bin/till-glibc")
+			static := till(t, root+"/bin/till-static")
+			tr, err := try(t, p, hooks{"shop_usdt": "", "shop_many": ""}, way.can, way.poll)
+			if err != nil {
+				t.Fatal(err)
+			}
+			later := till(t, root+"/bin/till-dlopen", root+"/opt/plugins/libshop-2.so")
+			for name, sell := range map[string]func(){"running": running, "static": static, "later": later} {
+				var got []int32
+				for end := time.Now().Add(10 * time.Second); len(got) < 3 && time.Now().Before(end); {
+					sell()
+					got = tr.amounts(t, p, 3)
+				}
+				// Of sell, of its probe with 7 and -2, and of restock_shelf.
+				if slices.Sort(got); !slices.Equal(got, []int32{3, 5, 7}) {
+					t.Errorf("%s: %v, want 3, 5, 7; notices %q", name, got, tr.said())
+				}
+				if rest := tr.amounts(t, p, 1); len(rest) > 0 {
+					t.Errorf("%s: %v too many", name, rest)
+				}
+			}
+		})
+	}
+}
+
+// notices checks what people are told.
+func notices(t *testing.T, p *plan.Plan, root string) {
+	shop := root + "/opt/shop/lib/libshop.so.1"
+	can := kernelAbilities()
+	for _, tt := range []struct {
+		name  string
+		hooks hooks
+		want  string
+	}{
+		{"misspelt function", hooks{"shop_entry": shop + ":sel", "shop_return": shop + ":sell"},
+			"uprobe " + shop + ":sel: " + shop + ` of the host: it has no such function; did you mean "sell"?`},
+		{"misspelt probe", hooks{"shop_usdt": shop + ":shop:sales", "shop_return": shop + ":sell"},
+			"usdt " + shop + ":shop:sales: " + shop + ` of the host: it has no such probe; did you mean "shop:sale"?`},
+		{"no match", hooks{"shop_many": shop + ":x_*", "shop_return": shop + ":sell"},
+			"uprobe.multi " + shop + ":x_*: " + shop + " of the host: no function there matches"},
+		{"beyond the function", hooks{"shop_entry": shop + ":sell+0x1000", "shop_return": shop + ":sell"}, " bytes only"},
+		{"return of Go", hooks{"shop_return": root + "/bin/till-go:main.sell", "shop_go": root + "/bin/till-go:main.sell"}, "it is a Go function, whose program would crash"},
+		{"not a program", hooks{"shop_entry": "/etc/passwd:main", "shop_return": shop + ":sell"}, "not a program or library of this machine: no ELF header"},
+		{"nowhere yet", hooks{"shop_entry": "libnowhere:sell", "shop_return": shop + ":sell"}, "uprobe libnowhere:sell: found nowhere on this host; waiting"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tr, err := try(t, p, tt.hooks, can, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if said := tr.said(); !strings.Contains(strings.Join(said, "\n"), tt.want) {
+				t.Errorf("%q, want %q", said, tt.want)
+			}
+		})
+	}
+	t.Run("hopeless", func(t *testing.T) {
+		_, err := try(t, p, hooks{"shop_entry": "/no/such/file:main", "shop_go": "/bin/nothing:f"}, can, false)
+		want := "uprobe /bin/nothing:f, uprobe /no/such/file:main: found nowhere on this host; check the path"
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want %s…", err, want)
+		}
+	})
+	t.Run("found at last", func(t *testing.T) {
+		tr, err := try(t, p, hooks{"shop_entry": "libshop-3:sell"}, can, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		library := filepath.Join(t.TempDir(), "libshop-3.so")
+		text, err := os.ReadFile(shop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(library, text, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		till(t, root+"/bin/till-dlopen", library)()
+		want := []string{"uprobe libshop-3:sell: found nowhere on this host; waiting", "uprobe libshop-3:sell: found now"}
+		for end := time.Now().Add(10 * time.Second); !slices.Equal(tr.said(), want); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%q, want %q", tr.said(), want)
+			}
+		}
+	})
+}
