@@ -127,8 +127,9 @@ format: ## Format Go and C
 	$(CLANGFORMAT) -i $(CSOURCES)
 
 .PHONY: docs
-docs: ## Write docs/cli anew from the commands
+docs: ## Write docs/cli anew from the commands, docs/api.md from the headers
 	$(GO) test ./cmd/gadget -run '^TestReference$$' -update
+	$(GO) test ./docs -run '^(TestAPI|TestSchema)$$' -update
 
 .PHONY: test
 test: ## Everything that runs on this machine; as root also with the kernel and containers

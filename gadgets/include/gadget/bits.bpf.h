@@ -18,11 +18,13 @@ static __always_inline __u64 __gadget_highest_bit(__u64 v)
 	return n;
 }
 
+/* The whole part of the logarithm to base 2, 0 for 0. */
 static __always_inline __u64 log2(__u32 v)
 {
 	return __gadget_highest_bit(v);
 }
 
+/* The same of 64 bits. */
 static __always_inline __u64 log2l(__u64 v)
 {
 	return __gadget_highest_bit(v);

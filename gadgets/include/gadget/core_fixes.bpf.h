@@ -52,6 +52,7 @@ struct bio___before_5_12 {
 	struct gendisk *bi_disk;
 } __GADGET_FLAVOUR;
 
+/* The disk of a struct bio. */
 static __always_inline struct gendisk *get_gendisk(void *bio)
 {
 	struct bio___since_5_12 *now = bio;
@@ -106,6 +107,7 @@ static __always_inline bool renamedata_has_old_mnt_userns_field(void)
 	return bpf_core_field_exists(((struct renamedata___others *)0)->old_mnt_userns);
 }
 
+/* The same for its member new_mnt_idmap. */
 static __always_inline bool renamedata_has_new_mnt_idmap_field(void)
 {
 	return bpf_core_field_exists(((struct renamedata___others *)0)->new_mnt_idmap);
@@ -125,6 +127,7 @@ static __always_inline bool has_kfree(void)
 	return bpf_core_type_exists(struct trace_event_raw_kfree___since_5_12);
 }
 
+/* The same for the tracepoint kmem_cache_free. */
 static __always_inline bool has_kmem_cache_free(void)
 {
 	return bpf_core_type_exists(struct trace_event_raw_kmem_cache_free___since_5_12);
@@ -196,20 +199,21 @@ static __always_inline __u64 gadget_get_ctime_nanosec_from_inode(void *inode)
 /* The registers of a system call, the same source for both machine types. */
 struct pt_regs;
 
-struct pt_regs___x86 {
+struct pt_regs___on_x86 {
 	unsigned long di, si, dx, r10, r8, r9, orig_ax;
 } __GADGET_FLAVOUR;
 
-struct pt_regs___arm64 {
+struct pt_regs___on_arm64 {
 	__u64 regs[31];
 	__u64 orig_x0;
 	__s32 syscallno;
 } __GADGET_FLAVOUR;
 
+/* The number of a system call, from the registers at its beginning or end. */
 static __always_inline long gadget_get_syscall_nr(struct pt_regs *regs)
 {
-	struct pt_regs___x86 *x86 = (void *)regs;
-	struct pt_regs___arm64 *arm64 = (void *)regs;
+	struct pt_regs___on_x86 *x86 = (void *)regs;
+	struct pt_regs___on_arm64 *arm64 = (void *)regs;
 
 	if (bpf_core_field_exists(x86->orig_ax))
 		return BPF_CORE_READ(x86, orig_ax);
@@ -221,8 +225,8 @@ static __always_inline long gadget_get_syscall_nr(struct pt_regs *regs)
 #define __GADGET_SYSCALL_ARG(n, x86_member, arm64_member)                                          \
 	static __always_inline unsigned long gadget_get_syscall_arg##n(struct pt_regs *regs)       \
 	{                                                                                          \
-		struct pt_regs___x86 *x86 = (void *)regs;                                          \
-		struct pt_regs___arm64 *arm64 = (void *)regs;                                      \
+		struct pt_regs___on_x86 *x86 = (void *)regs;                                       \
+		struct pt_regs___on_arm64 *arm64 = (void *)regs;                                   \
                                                                                                    \
 		if (bpf_core_field_exists(x86->x86_member))                                        \
 			return BPF_CORE_READ(x86, x86_member);                                     \

@@ -17,7 +17,7 @@
 #include <gadget/mntns_filter.h>
 #include <gadget/types.h>
 
-/* No process has pid 0; no user has the id -1. */
+/* The parameters. No process has pid 0, no user the id -1: these let everything pass. */
 const volatile gadget_pid targ_pid = 0;
 const volatile gadget_tid targ_tid = 0;
 const volatile gadget_uid targ_uid = (gadget_uid)-1;
@@ -30,29 +30,33 @@ GADGET_PARAM(targ_uid);
 GADGET_PARAM(targ_gid);
 GADGET_PARAM(targ_comm);
 
+/* Whether --pid leaves an event of this process out. */
 static __always_inline bool gadget_should_discard_pid(gadget_pid pid)
 {
 	return targ_pid != 0 && targ_pid != pid;
 }
 
+/* Whether --tid does. */
 static __always_inline bool gadget_should_discard_tid(gadget_tid tid)
 {
 	return targ_tid != 0 && targ_tid != tid;
 }
 
+/* Whether --uid does. */
 static __always_inline bool gadget_should_discard_uid(gadget_uid uid)
 {
 	return targ_uid != (gadget_uid)-1 && targ_uid != uid;
 }
 
+/* Whether --gid does. */
 static __always_inline bool gadget_should_discard_gid(gadget_gid gid)
 {
 	return targ_gid != (gadget_gid)-1 && targ_gid != gid;
 }
 
 /*
- * What follows the end of comm may be anything: Linux 6.1 leaves there what was
- * in memory before.
+ * Whether --comm does. What follows the end of comm may be anything: Linux 6.1
+ * leaves there what was in memory before.
  */
 static __always_inline bool gadget_should_discard_comm(const char *comm)
 {
@@ -67,6 +71,7 @@ static __always_inline bool gadget_should_discard_comm(const char *comm)
 	return false;
 }
 
+/* All filters at once, for events about another process than the current one. */
 static __always_inline bool gadget_should_discard_data(gadget_mntns_id mntns_id, gadget_pid pid,
 						       gadget_tid tid, const char *comm,
 						       gadget_uid uid, gadget_gid gid)

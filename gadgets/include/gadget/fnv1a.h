@@ -5,21 +5,25 @@
 
 #include <gadget/kernel.h>
 
+/* What a hash of 32 bits begins with. */
 static __always_inline __u32 fnv_32a_init(void)
 {
 	return 0x811c9dc5;
 }
 
+/* What a hash of 64 bits begins with. */
 static __always_inline __u64 fnv_64a_init(void)
 {
 	return 0xcbf29ce484222325ULL;
 }
 
+/* Adds a byte; fnv_32a_update_u16, _u32 and _u64 add more. */
 static __always_inline void fnv_32a_update_u8(__u32 *hash, __u8 v)
 {
 	*hash = (*hash ^ v) * 0x01000193;
 }
 
+/* Adds a byte; fnv_64a_update_u16, _u32 and _u64 add more. */
 static __always_inline void fnv_64a_update_u8(__u64 *hash, __u8 v)
 {
 	*hash = (*hash ^ v) * 0x100000001b3ULL;

@@ -18,6 +18,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
+/* Bytes of the name of a task, the NUL at its end included. */
 #ifndef TASK_COMM_LEN
 #define TASK_COMM_LEN 16
 #endif

@@ -10,8 +10,8 @@
 #define PERF_MAX_STACK_DEPTH 127
 #endif
 
+/* The stacks, by id, and how many different ones there is room for. */
 #define KERNEL_STACK_MAP_MAX_ENTRIES 10000
-
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
 	__uint(max_entries, KERNEL_STACK_MAP_MAX_ENTRIES);

@@ -8,8 +8,10 @@
 
 #include <gadget/types.h>
 
+/* On when user space chose containers. */
 const volatile bool gadget_filter_by_mntns = false;
 
+/* The mount namespaces to show. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
@@ -17,6 +19,7 @@ struct {
 	__type(value, __u32);
 } gadget_mntns_filter_map SEC(".maps");
 
+/* Whether an event of this mount namespace is to be left out. */
 static __always_inline bool gadget_should_discard_mntns_id(gadget_mntns_id mntns_id)
 {
 	return gadget_filter_by_mntns && !bpf_map_lookup_elem(&gadget_mntns_filter_map, &mntns_id);

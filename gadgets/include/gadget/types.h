@@ -69,11 +69,13 @@ struct gadget_l4endpoint_t {
 	__u8 version;
 };
 
+/* The real user and group of a process. */
 struct gadget_creds {
 	gadget_uid uid;
 	gadget_gid gid;
 };
 
+/* The parent of a process. */
 struct gadget_parent {
 	gadget_pcomm comm[TASK_COMM_LEN];
 	gadget_ppid pid;

@@ -18,6 +18,7 @@
 #error "gadget/user_stack_map.h needs vmlinux.h, which cannot be mixed with <linux/bpf.h>"
 #endif
 
+/* The parameters: collect stacks, with build ids, for the OpenTelemetry profiler. */
 const volatile bool collect_ustack = false;
 const volatile bool collect_build_id = false;
 const volatile bool collect_otel_stack = false;
@@ -29,8 +30,8 @@ GADGET_PARAM(collect_build_id);
 GADGET_PARAM(collect_otel_stack);
 GADGET_PARAM(ig_build_id_max_entries);
 
+/* The stacks, by id, and how many different ones there is room for. */
 #define USER_STACK_MAP_MAX_ENTRIES 10000
-
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
 	__uint(max_entries, USER_STACK_MAP_MAX_ENTRIES);
@@ -42,6 +43,7 @@ struct __gadget_build_id_stack {
 	struct bpf_stack_build_id frames[PERF_MAX_STACK_DEPTH];
 };
 
+/* The same stacks as build ids and offsets. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	/* Replaced by ig_build_id_max_entries. */
@@ -204,6 +206,7 @@ static __always_inline void gadget_get_user_stack_from_kprobe(void *ctx,
 	__gadget_user_stack_otel(ctx, &otel_tc_kprobe, s);
 }
 
+/* For programs of perf events. */
 static __always_inline void gadget_get_user_stack_from_perf_event(void *ctx,
 								  struct gadget_user_stack *s)
 {
