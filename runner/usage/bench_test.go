@@ -1,6 +1,12 @@
 package usage
 
-import "testing"
+import (
+	"testing"
+	"unsafe"
+
+	"github.com/gadget-bpf/gadget/internal/gadgettest"
+	"github.com/gadget-bpf/gadget/internal/plan"
+)
 
 func BenchmarkProcesses(b *testing.B) {
 	p, err := NewProcesses(ProcessOptions{})
@@ -15,5 +21,29 @@ func BenchmarkProcesses(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(len(rows)/216), "rows")
+	b.ReportMetric(float64(len(rows)/int(unsafe.Sizeof(plan.ProcessRow{}))), "rows")
+}
+
+func BenchmarkPrograms(b *testing.B) {
+	gadgettest.NeedRoot(b)
+	p, err := NewPrograms(ProgramOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	b.ReportAllocs()
+	var rows []byte
+	for b.Loop() {
+		if rows, err = p.Fetch(rows[:0]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(rows)/int(unsafe.Sizeof(plan.ProgramRow{}))), "rows")
+}
+
+func BenchmarkSurvey(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		findHolders("/proc", nil)
+	}
 }
