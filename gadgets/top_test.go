@@ -7,9 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 
 	"github.com/gadget-bpf/gadget/internal/event"
@@ -140,6 +144,52 @@ func TestTopProcessInContainer(t *testing.T) {
 			}
 			this = name == "busy-web"
 			return this, this && row["comm"] == "sh" && row["cpuUsage"].(float64) > 5
+		},
+	})
+}
+
+// A program that runs so many times is shown with just that number, and as that of
+// the process that holds it.
+func TestTopEBPF(t *testing.T) {
+	needRoot(t)
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "runs_of_test", Type: ebpf.SocketFilter, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer prog.Close()
+	const runs = 4321
+	o := runner.Options{Ready: func() {
+		if _, _, err := prog.Benchmark(make([]byte, 64), runs, nil); err != nil {
+			t.Error(err)
+		}
+	}}
+	var seen, spent float64
+	top(t, "top_ebpf", o, map[string]look{
+		"program": func(row map[string]any) (this, good bool) {
+			this = row["progName"] == "runs_of_test" && row["pids"] == strconv.Itoa(os.Getpid())
+			if this {
+				seen += row["runcount"].(float64)
+				spent += row["runtime_raw"].(float64)
+			}
+			return this, seen == runs && spent > 0 && row["progType"] == "SocketFilter"
+		},
+	})
+}
+
+// A container that wants a whole processor and may have a fifth of one.
+func TestTopCPUThrottle(t *testing.T) {
+	needRoot(t)
+	docker := testengine.StartDocker(t)
+	id := docker.Run(t, []string{"--detach", "--name=greedy", "--cpus=0.2"}, "sh", "-c", "while :; do :; done")
+	top(t, "top_cpu_throttle", runner.Options{DockerHost: docker.Host()}, map[string]look{
+		"cgroup of the container": func(row map[string]any) (this, good bool) {
+			this = strings.HasSuffix(row["cgroupPath"].(string), "/"+id)
+			return this, this && row["throttleRatio"].(float64) > 50 && row["nrThrottled"].(float64) <= row["nrPeriods"].(float64) &&
+				row["throttledTime_raw"].(float64) > 1e6 && row["cpuQuota"] == "20.00ms" && row["cpuPeriod"] == "100.00ms" &&
+				row["cpuLimitCores"] == 0.2 && pick(row, "runtime.containerName")["runtime.containerName"] == "greedy"
 		},
 	})
 }

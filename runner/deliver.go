@@ -21,13 +21,15 @@ func (r *run) deliver(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var loops errgroup.Group
-	endless := false
+	tables, endless := false, false
 	var batches sync.WaitGroup
 	for _, s := range r.sources {
-		if s.batch == nil {
-			endless = true
-		} else {
+		switch {
+		case s.batch != nil:
+			tables = true
 			batches.Add(1)
+		case s.feed == nil:
+			endless = true
 		}
 		loops.Go(func() error {
 			err := r.loop(ctx, s)
@@ -40,8 +42,8 @@ func (r *run) deliver(ctx context.Context) error {
 			return err
 		})
 	}
-	// A run of snapshots ends by itself.
-	if !endless {
+	// A run of snapshots ends by itself, whatever containers come and go.
+	if tables && !endless {
 		go func() {
 			batches.Wait()
 			cancel()
@@ -51,6 +53,9 @@ func (r *run) deliver(ctx context.Context) error {
 
 	r.links.close(r.log)
 	for _, s := range r.sources {
+		if s.feed != nil {
+			s.feed.flush()
+		}
 		if s.reader == nil {
 			continue
 		}
@@ -75,6 +80,9 @@ func (r *run) deliver(ctx context.Context) error {
 func (r *run) loop(ctx context.Context, s *source) error {
 	if s.batch != nil {
 		return s.batch.Run(ctx, s.schedule)
+	}
+	if s.feed != nil {
+		return pipe.NewStream(s.pipe, s.feed, r.out).Run()
 	}
 	return pipe.NewStream(s.pipe, s.reader, r.out).Run()
 }

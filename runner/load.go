@@ -149,11 +149,16 @@ func setParams(p *plan.Plan, spec *ebpf.CollectionSpec, values map[string]string
 	return nil
 }
 
-// knownParams refuses values for parameters that the gadget does not have.
+// knownParams refuses values that the gadget's parameters do not take, or for
+// parameters that it does not have.
 func knownParams(p *plan.Plan, values map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if !slices.ContainsFunc(p.Params, func(param plan.Param) bool { return param.Key == key }) {
+		i := slices.IndexFunc(p.Params, func(param plan.Param) bool { return param.Key == key })
+		if i < 0 {
 			return fmt.Errorf("the gadget has no parameter %q", key)
+		}
+		if _, err := p.Params[i].Encode(values[key]); err != nil {
+			return err
 		}
 	}
 	return nil

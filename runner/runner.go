@@ -71,6 +71,10 @@ type Options struct {
 	// MaxEvents ends the run after so many events; 0 is no limit.
 	MaxEvents uint64
 
+	// ImageOf tells from the arguments of another process of this program which
+	// image it runs, "" when none; nil knows none.
+	ImageOf func(args []string) string
+
 	// Ready is called once when all programs are attached.
 	Ready func()
 	// Lost is called, at most once a second for each data source, when events
@@ -148,6 +152,9 @@ type run struct {
 	watcher *container.Watcher
 	// changed has an element when the watcher's table has changed.
 	changed chan struct{}
+	// feed has what the watcher tells of containers; nil when no data source is
+	// about them.
+	feed *containerFeed
 	// filterMap holds the wanted mount namespaces; nil when the gadget cannot
 	// use one or everything is wanted.
 	filterMap *ebpf.Map

@@ -17,6 +17,8 @@ type source struct {
 	pipe   *pipe.Source
 	reader *pipe.Reader
 	loss   *loss
+	// feed is in the place of a reader for events of containers.
+	feed *containerFeed
 
 	batch     *pipe.Batch
 	schedule  pipe.Schedule
@@ -80,6 +82,10 @@ func (r *run) openSource(s *plan.Source) error {
 
 // openStream opens the buffer through which the events come.
 func (r *run) openStream(src *source) (err error) {
+	if src.Kind == plan.Containers {
+		src.feed = r.feed
+		return nil
+	}
 	if r.watcher != nil && pipe.HasOwners(src.Layout) {
 		src.pipe.Hold = pipe.NewHoldBack(src.Layout, r.watcher.Table())
 	}
@@ -116,10 +122,11 @@ func (r *run) openBatch(src *source) (err error) {
 	case plan.MapIterator:
 		fetch = fetchMap(r.loaded.coll.Maps[src.Map])
 	default:
-		if src.collector, err = openCollector(src.Source); err != nil {
+		c, err := r.openCollector(src.Source)
+		if err != nil {
 			return err
 		}
-		fetch = src.collector.Fetch
+		src.collector, fetch = c, c.Fetch
 	}
 	src.batch = pipe.NewBatch(src.pipe, fetch, r.out)
 	if r.watcher != nil && pipe.HasOwners(src.Layout) {

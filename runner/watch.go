@@ -26,6 +26,10 @@ func (r *run) watchContainers(ctx context.Context) (err error) {
 		Log:        r.log,
 		Changed:    r.containersChanged,
 	}
+	if hasContainers(r.plan) {
+		r.feed = newContainerFeed()
+		o.Event = r.feed.push
+	}
 	if r.plan.FiltersContainers && !o.Everything() {
 		if r.filterMap, err = container.NewFilterMap(); err != nil {
 			return err
@@ -41,11 +45,11 @@ func (r *run) watchContainers(ctx context.Context) (err error) {
 // goWithout decides whether a gadget without programs can do without knowing
 // containers: watching them takes more than it would need itself.
 func (r *run) goWithout(err error) error {
-	if !r.opts.Selector.Empty() {
+	if !r.opts.Selector.Empty() || hasContainers(r.plan) {
 		if effective, capErr := effectiveCaps(); capErr == nil {
 			err = cmp.Or(checkLoad(effective), err)
 		}
-		return fmt.Errorf("find out which processes belong to containers: %w", err)
+		return fmt.Errorf("watch containers: %w", err)
 	}
 	r.log.Info("containers are not known", "error", err)
 	r.notice("containers are not known without root, or CAP_BPF and CAP_PERFMON: all processes are shown, without the names of containers")
@@ -54,7 +58,7 @@ func (r *run) goWithout(err error) error {
 
 // usesContainers reports whether anything of the gadget depends on containers.
 func usesContainers(p *plan.Plan) bool {
-	if p.FiltersContainers {
+	if p.FiltersContainers || hasContainers(p) {
 		return true
 	}
 	for _, s := range p.Sources {
@@ -76,6 +80,11 @@ func (r *run) containersChanged() {
 	case r.changed <- struct{}{}:
 	default:
 	}
+}
+
+// hasContainers reports whether a data source of the gadget is about containers.
+func hasContainers(p *plan.Plan) bool {
+	return slices.ContainsFunc(p.Sources, func(s *plan.Source) bool { return s.Kind == plan.Containers })
 }
 
 func (r *run) notice(text string) {

@@ -143,6 +143,7 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		Order:      opts.tables.order,
 		MaxRows:    opts.tables.maxRows,
 		MaxEvents:  opts.maxEvents,
+		ImageOf:    imageOf,
 
 		PrintInterval: opts.printInterval(cmd, g),
 		Ready: func() {

@@ -40,6 +40,7 @@ var aliases = map[string]string{
 	"format":                      "output",
 	"map-fetch-interval":          "interval",
 	"map-fetch-count":             "count",
+	"statistics-interval":         "interval",
 	"otel-metrics-print-interval": "print-interval",
 }
 

@@ -46,6 +46,9 @@ type ledger struct {
 	networks map[uint32][]*space
 	// tenants by container id, the latest with that id.
 	tenants map[string]*tenant
+	// former are tenants of whose end nothing has been told, and whose id another
+	// has by now.
+	former []*tenant
 	// changed are the keys of the table whose owners are to be published.
 	changed   map[uint64]struct{}
 	nextSweep uint64

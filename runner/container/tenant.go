@@ -13,6 +13,8 @@ type tenant struct {
 	since     uint64
 	// settled is true when its events need not wait any longer for its name.
 	settled bool
+	// told is the last kind of event that has been told of it, 0 for none.
+	told EventKind
 }
 
 // moveIn makes a namespace part of a container.
@@ -23,6 +25,7 @@ func (l *ledger) moveIn(sp *space, id identity, now uint64) {
 		if t != nil { // Started again: what it was called is still likely.
 			c.Name, c.Image, c.Labels = t.container.Name, t.container.Image, t.container.Labels
 			l.settleTenant(t)
+			l.former = append(l.former, t)
 		}
 		t = &tenant{container: c, since: now}
 		l.tenants[id.id] = t

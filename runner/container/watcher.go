@@ -52,11 +52,13 @@ type Options struct {
 	GivenTypes *btf.Spec
 
 	// Notice is called with what people should know and what is no reason to
-	// stop, one sentence each. Changed is called after the table has changed.
-	// Both come from the watcher's own goroutine, and must not block or call
-	// Close.
+	// stop, one sentence each. Changed is called after the table has changed, Event
+	// for each container that comes or goes, with Created for those that are there.
+	// All come from Start or the watcher's own goroutine, and must not block or
+	// call Close.
 	Notice  func(string)
 	Changed func()
+	Event   func(Event)
 	// Log receives what happens inside; nil is silent.
 	Log *slog.Logger
 }
@@ -117,6 +119,7 @@ func start(ctx context.Context, o Options, iterate bool) (*Watcher, error) {
 		return nil, errors.Join(err, w.tracker.close())
 	}
 	w.ledger.publish()
+	w.ledger.news(w.opts.Event, true)
 
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	sightings := make(chan sighting, 64)
@@ -143,6 +146,9 @@ func newWatcher(o Options) *Watcher {
 	}
 	if o.Changed == nil {
 		o.Changed = func() {}
+	}
+	if o.Event == nil {
+		o.Event = func(Event) {}
 	}
 	if o.DockerHost == "" {
 		o.DockerHost = os.Getenv("DOCKER_HOST")
@@ -279,6 +285,7 @@ func (w *Watcher) publish() {
 		news = true
 	}
 	if news {
+		w.ledger.news(w.opts.Event, false)
 		w.opts.Changed()
 	}
 	if w.started != 0 && !w.ledger.undecided(w.started) {
