@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -109,6 +110,8 @@ type sourceView struct {
 	// Kind is stream, array, or drawing: text made of the metrics of another one.
 	Kind string `json:"kind"`
 	Map  string `json:"map,omitempty"`
+	// From says, for people, where rows come from that no buffer holds.
+	From string `json:"from,omitempty"`
 	// CountsLoss is true when the gadget itself counts the events it loses.
 	CountsLoss bool        `json:"countsLoss"`
 	Struct     string      `json:"struct,omitempty"`
@@ -222,8 +225,29 @@ func inspectSource(s *plan.Source) sourceView {
 	if s.Metrics != nil {
 		v.Metrics, v.DrawnBy = inspectMetrics(s.Metrics), s.Rendering.Name
 	}
+	v.From = rowsFrom(s)
 	v.Fields = append(v.Fields, listFields(s.Layout)...)
 	return v
+}
+
+// rowsFrom says where the records of a data source come from, "" when it is a
+// buffer that programs fill.
+func rowsFrom(s *plan.Source) string {
+	switch s.Kind {
+	case plan.Iterator:
+		return "programs " + strings.Join(s.Programs, ", ")
+	case plan.MapIterator:
+		return "the entries of map " + s.Map
+	case plan.Processes:
+		return "/proc, by gadget itself"
+	case plan.Cgroups:
+		return "the files of cgroups, by gadget itself"
+	case plan.ProgramStats:
+		return "what the kernel says of its programs, by gadget itself"
+	case plan.Containers:
+		return "what gadget itself finds out about containers"
+	}
+	return ""
 }
 
 // structType is what the list of fields calls a member that has members itself.

@@ -97,6 +97,8 @@ func (v *inspection) writeFacts(p *page) {
 	fact("source", v.Annotations[ocispec.AnnotationSource])
 	switch {
 	case v.Partial:
+	case len(v.Programs) == 0:
+		fact("programs", "none")
 	case v.FiltersContainers:
 		fact("filter", "in the kernel, by mount namespace")
 	default:
@@ -252,11 +254,19 @@ func (s *sourceView) note() string {
 	if s.Kind == "drawing" {
 		return "drawings of metrics, as text"
 	}
+	const shown = "* is shown without being asked for"
+	rows := s.Kind
+	if s.Struct != "" {
+		rows += fmt.Sprintf(" of struct %s, %d bytes each,", s.Struct, s.Bytes)
+	}
+	if s.From != "" {
+		return fmt.Sprintf("%s from %s; %s", rows, s.From, shown)
+	}
 	loss := "loss is counted"
 	if !s.CountsLoss {
 		loss = "the gadget does not count loss"
 	}
-	return fmt.Sprintf("%s of struct %s, %d bytes each, through %s; %s; * is shown without being asked for", s.Kind, s.Struct, s.Bytes, s.Map, loss)
+	return fmt.Sprintf("%s through %s; %s; %s", rows, s.Map, loss, shown)
 }
 
 // size is a number of bytes for people.
