@@ -3,6 +3,8 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -70,14 +72,32 @@ func (r *run) deliver(ctx context.Context) error {
 		}
 	}
 	r.reportLosses()
+	var c *crash
+	if errors.As(err, &c) {
+		panic(c)
+	}
 	if errors.Is(err, pipe.ErrEnough) {
 		return nil
 	}
 	return err
 }
 
+// crash is the panic of a loop on its way to the goroutine of Run, so that deferred
+// functions of the caller see it: a terminal may have to be put right.
+type crash struct {
+	value any
+	stack []byte
+}
+
+func (c *crash) Error() string { return fmt.Sprintf("%v\n\n%s", c.value, c.stack) }
+
 // loop delivers the events of one data source until there are no more.
-func (r *run) loop(ctx context.Context, s *source) error {
+func (r *run) loop(ctx context.Context, s *source) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &crash{v, debug.Stack()}
+		}
+	}()
 	if s.batch != nil {
 		return s.batch.Run(ctx, s.schedule)
 	}

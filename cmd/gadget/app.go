@@ -16,11 +16,15 @@ import (
 // streams are what a process talks to.
 type streams struct {
 	out, err io.Writer
-	env      func(name string) (string, bool)
+	// in is where keys come from, nil for nowhere.
+	in  *os.File
+	env func(name string) (string, bool)
+	// last is what to do when the process ends without coming back.
+	last *lastWish
 }
 
 func processStreams() streams {
-	return streams{out: os.Stdout, err: os.Stderr, env: os.LookupEnv}
+	return streams{out: os.Stdout, err: os.Stderr, in: os.Stdin, env: os.LookupEnv, last: &lastWish{}}
 }
 
 // app is what the verbs share: where to write, how much to say, and the settings

@@ -11,8 +11,9 @@ import (
 )
 
 func main() {
-	ctx, stop := signalContext(context.Background())
-	code := run(ctx, os.Args[1:], processStreams())
+	s := processStreams()
+	ctx, stop := signalContext(context.Background(), s.last)
+	code := run(ctx, os.Args[1:], s)
 	stop()
 	os.Exit(int(code))
 }

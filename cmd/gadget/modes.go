@@ -51,6 +51,9 @@ func modesOf(s *plan.Source) (modes []string, shown bool) {
 	return modes, shown
 }
 
+// isText reports whether a mode prints text that the gadget has made.
+func isText(mode string) bool { return !slices.Contains(outputFormats, mode) }
+
 // modes are those of all data sources of the gadget. One that no data source has
 // counts for none: a setting for all gadgets does no harm.
 func (g *gadget) modes() []string {

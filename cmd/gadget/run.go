@@ -160,7 +160,7 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		Log:    a.log,
 	}
 	opts.kernel.apply(&o, a)
-	report, err := runner.Run(ctx, g.plan, o)
+	report, err := opts.present(ctx, a, o, cancel)
 	return a.account(report, err, opts)
 }
 

@@ -24,6 +24,7 @@ type showOptions struct {
 	variables          []string
 	formats            []string // modes of the gadget
 	noHeaders, noTrunc bool
+	noRedraw           bool
 	// allHidden is true for gadgets that show nothing without being asked.
 	allHidden bool
 	// maxSeries of metrics are shown; 0 is no limit.
@@ -40,8 +41,9 @@ func (o *showOptions) addTo(cmd *cobra.Command) {
 	fs.VarP(texts(&o.exprs), "filter-expr", "E", "another name of --filter `EXPR`")
 	fs.BoolVar(&o.noHeaders, "no-headers", false, "columns without the line of titles")
 	fs.BoolVar(&o.noTrunc, "no-trunc", false, "columns as wide as their values, on terminals too")
+	fs.BoolVar(&o.noRedraw, "no-redraw", false, "tables one below the other, on terminals too")
 	fs.Var(words(&o.variables), "env-vars", "`NAMES` of environment variables that the gadget may show")
-	inSection(fs, sectionShow, "output", "fields", "filter", "filter-expr", "no-headers", "no-trunc", "env-vars")
+	inSection(fs, sectionShow, "output", "fields", "filter", "filter-expr", "no-headers", "no-trunc", "no-redraw", "env-vars")
 	fs.Lookup("env-vars").Hidden = true // unless the gadget shows some
 	// The only error is a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -5,16 +5,33 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 )
 
 // errInterrupted is the cause of a context that a signal cancelled.
 var errInterrupted = errors.New("interrupted")
 
+// lastWish is what has to be done before the process ends at once, such as to put a
+// terminal right. A nil one has nothing to do.
+type lastWish struct{ do atomic.Pointer[func()] }
+
+func (w *lastWish) set(do func()) {
+	if w != nil {
+		w.do.Store(&do)
+	}
+}
+
+func (w *lastWish) fulfil() {
+	if do := w.do.Load(); do != nil {
+		(*do)()
+	}
+}
+
 // signalContext returns a context that the first SIGINT or SIGTERM cancels, with
 // cause errInterrupted; the second one ends the process at once, for a stop that
 // hangs. SIGPIPE is ignored, so that a closed pipe is an EPIPE of the writer.
-func signalContext(parent context.Context) (context.Context, func()) {
+func signalContext(parent context.Context, last *lastWish) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -23,6 +40,7 @@ func signalContext(parent context.Context) (context.Context, func()) {
 		<-signals
 		cancel(errInterrupted)
 		<-signals
+		last.fulfil()
 		os.Exit(int(exitInterrupted))
 	}()
 	return ctx, func() { cancel(nil) }

@@ -42,6 +42,9 @@ func runeWidth(r rune) int {
 	return 1
 }
 
+// Cells is the number of cells that a line of printable text takes in a terminal.
+func Cells(line string) int { return textWidth([]byte(line)) }
+
 // textWidth is the number of cells of text that AppendControlSafe has made.
 func textWidth(text []byte) int {
 	n := printable(text)

@@ -15,8 +15,9 @@ import (
 type Terminal struct {
 	// Width in cells; 0 when the stream is not a terminal, so nothing is cut.
 	Width int
-	// Color is true when escape sequences for colour may be written.
-	Color bool
+	// Color is true when escape sequences for colour may be written, Redraws when
+	// those that move the cursor may.
+	Color, Redraws bool
 }
 
 // Detect looks at the stream w. color is auto, always or never; env looks up an
@@ -24,6 +25,7 @@ type Terminal struct {
 func Detect(w io.Writer, color string, env func(string) (string, bool)) Terminal {
 	var t Terminal
 	tty := false
+	kind, _ := env("TERM")
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		tty = true
 		t.Width = 80
@@ -37,6 +39,7 @@ func Detect(w io.Writer, color string, env func(string) (string, bool)) Terminal
 		}
 	}
 	t.Color = wantsColor(color, tty, env)
+	t.Redraws = tty && kind != "" && kind != "dumb"
 	return t
 }
 
