@@ -14,9 +14,18 @@ start() {
 	: >/tmp/err # what the last gadget said
 	gadget run "$@" --host -v -o jsonl --timeout 60s >/tmp/out 2>/tmp/err &
 	gadget=$!
-	until grep -q '^ready' /tmp/err || ! kill -0 $gadget 2>/dev/null; do
-		sleep 0.05
+	until ready || ! kill -0 $gadget 2>/dev/null; do
+		sleep 0.1
 	done
+}
+
+# ready looks whether the gadget has said so, without another process: emulated
+# ones are slow to start.
+ready() {
+	while read -r line; do
+		[ "$line" = ready ] && return
+	done </tmp/err
+	return 1
 }
 
 # collect ARGS: runs a gadget that ends by itself.
@@ -28,14 +37,14 @@ collect() {
 # expect PATTERN…: there must be an event for each, at the latest in ten seconds.
 expect() {
 	for pattern; do
-		tries=100
+		tries=50
 		until grep -q -e "$pattern" /tmp/out; do
 			if [ $tries = 0 ] || ! kill -0 "${gadget:-none}" 2>/dev/null; then
 				missing="$missing $pattern"
 				break
 			fi
 			tries=$((tries - 1))
-			sleep 0.1
+			sleep 0.2
 		done
 	done
 }
