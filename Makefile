@@ -85,7 +85,7 @@ PREFIX      ?= /usr/local
 DESTDIR     ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 CLANGFORMAT := clang-format-19
-CSOURCES    = $(shell find gadgets runner builder internal cmd -name '*.bpf.c' -o -path "*gadgets/include/gadget/*.h" | grep -v -e '/build/')
+CSOURCES    = $(shell find gadgets runner builder internal cmd docs -name '*.bpf.c' -o -path 'docs/examples/*.c' -o -path "*gadgets/include/gadget/*.h" | grep -v -e '/build/')
 TIMEOUT     ?= 20m
 
 ##@ Use it
@@ -138,7 +138,8 @@ test: ## Everything that runs on this machine; as root also with the kernel and 
 	$(GO) test -timeout $(TIMEOUT) $(TESTFLAGS) ./...
 
 .PHONY: test-full
-test-full: test test-kernels ## test, then the kernels, the race detector, every fuzz target for a minute
+test-full: test test-kernels ## test, then the kernels, the tutorial, the race detector, every fuzz target for a minute
+	$(GO) test -count=1 -tags tutorial ./docs -run '^TestTutorial$$' -args -gadget $(CURDIR)/bin/gadget
 	$(GO) test -race -timeout $(TIMEOUT) ./...
 	.ci/fuzz 60s
 
