@@ -60,7 +60,7 @@ func (s *scripts) run(ctx context.Context, name, script string) error {
 	defer out.Close()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-eu", "-c", script)
 	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "TMP="+s.tmp, "VARS="+s.varsFile())
+	cmd.Env = append(os.Environ(), "TMP="+s.tmp, "VARS="+s.varsFile(), "GADGET="+self())
 	for key, value := range s.vars() {
 		cmd.Env = append(cmd.Env, key+"="+value)
 	}
@@ -77,6 +77,18 @@ func (s *scripts) run(ctx context.Context, name, script string) error {
 		return fmt.Errorf("the %s script failed: %w\n%s", strings.ToLower(name), err, bytes.TrimSpace(said))
 	}
 	return nil
+}
+
+// self is the path of this program, for scripts that run it.
+func self() string {
+	path, err := exec.LookPath(os.Args[0])
+	if err != nil {
+		return os.Args[0]
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 func (s *scripts) varsFile() string { return filepath.Join(s.tmp, ".vars") }

@@ -1,0 +1,39 @@
+package gadgets_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/gadget-bpf/gadget/schemas"
+)
+
+// untested are gadgets that have no gadget_test.yaml, with the reason.
+var untested = map[string]string{
+	"top_cpu_throttle": "needs the processor controller of cgroup v2; the kernel guests have it",
+	// Tested by Go code, with containers and block devices of their own.
+	"top_tcp": "", "top_file": "", "trace_oomkill": "", "trace_capabilities": "", "profile_blockio": "",
+}
+
+// TestHaveTests checks that gadget test can test each gadget. The privileged tests
+// of the command run them.
+func TestHaveTests(t *testing.T) {
+	dirs, err := filepath.Glob("*/gadget.yaml")
+	if err != nil || len(dirs) == 0 {
+		t.Fatal("no gadgets", err)
+	}
+	for _, d := range dirs {
+		name := filepath.Dir(d)
+		file := filepath.Join(name, schemas.DefaultTestFile)
+		text, err := os.ReadFile(file)
+		if _, ok := untested[name]; ok == (err == nil) {
+			t.Errorf("%s: tests and list of untested gadgets disagree", name)
+		}
+		if err != nil {
+			continue
+		}
+		if _, problems, err := schemas.ParseTests(file, text); err != nil || len(problems) > 0 {
+			t.Errorf("%v %v", problems, err)
+		}
+	}
+}
