@@ -157,8 +157,8 @@ func knownParams(p *plan.Plan, values map[string]string) error {
 		if i < 0 {
 			return fmt.Errorf("the gadget has no parameter %q", key)
 		}
-		if _, err := p.Params[i].Encode(values[key]); err != nil {
-			return err
+		if err := p.Params[i].Check(values[key]); err != nil {
+			return fmt.Errorf("--%s: %w", key, err)
 		}
 	}
 	return nil

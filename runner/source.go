@@ -109,8 +109,13 @@ func (r *run) openBatch(src *source) (err error) {
 		src.schedule.First = src.schedule.Interval
 	}
 	// The first table of a long interval comes soon, so that nobody has to wait.
+	// Without an interval there is only that one.
 	if src.Kind.Made() {
-		src.schedule.First = min(src.First, src.Interval)
+		if src.schedule.First = src.First; src.Interval == 0 {
+			src.schedule.Count = 1
+		} else {
+			src.schedule.First = min(src.First, src.Interval)
+		}
 	}
 	var fetch pipe.Fetch
 	switch src.Kind {

@@ -52,7 +52,7 @@ func (r *run) goWithout(err error) error {
 		return fmt.Errorf("watch containers: %w", err)
 	}
 	r.log.Info("containers are not known", "error", err)
-	r.notice("containers are not known without root, or CAP_BPF and CAP_PERFMON: all processes are shown, without the names of containers")
+	r.notice("containers are not known without root, or CAP_BPF and CAP_PERFMON: their names are missing, and what is not theirs is shown, too")
 	return nil
 }
 

@@ -49,7 +49,7 @@ func (p *Plan) addMade() {
 		p.Sources = append(p.Sources, src)
 		if t.kind == ProgramStats {
 			p.Params = append(p.Params, Param{
-				Scope: "operator." + t.operator, Key: GadgetsOnly, Type: "bool", Size: 1, Default: strconv.FormatBool(s.boolean(GadgetsOnly)),
+				Scope: "operator." + t.operator, Key: GadgetsOnly, Type: "bool", Default: strconv.FormatBool(s.boolean(GadgetsOnly)),
 				Description: "Show only programs of gadgets that are running",
 			})
 		}

@@ -145,7 +145,7 @@ paramDefaults:
 	if f := p.Source("cgroups").Layout.Field("cgroupPath"); f.Column.Width != 70 || !f.Hidden {
 		t.Errorf("gadget.yaml does not win: %+v", f)
 	}
-	if diff := cmp.Diff([]plan.Param{{Scope: "operator.ebpf", Key: "gadgets-only", Type: "bool", Size: 1, Default: "true", Description: "Show only programs of gadgets that are running"}}, p.Params); diff != "" {
+	if diff := cmp.Diff([]plan.Param{{Scope: "operator.ebpf", Key: "gadgets-only", Type: "bool", Default: "true", Description: "Show only programs of gadgets that are running"}}, p.Params); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	if mode := p.Source("containers").Layout.Annotations["cli.default-output-mode"]; mode != "none" {
