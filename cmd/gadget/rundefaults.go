@@ -32,6 +32,11 @@ var flagsByFullName = map[string]string{
 	"operator.oci.ebpf.trace-pipe":                "trace-pipe",
 	"operator.oci.ebpf.map-fetch-interval":        "interval",
 	"operator.oci.ebpf.map-fetch-count":           "count",
+	"operator.process.interval":                   "interval",
+	"operator.process.count":                      "count",
+	"operator.cgroup.interval":                    "interval",
+	"operator.cgroup.count":                       "count",
+	"operator.ebpf.statistics-interval":           "interval",
 }
 
 // flagOf is the flag that a full name stands for, nil when it is none of the
@@ -55,8 +60,10 @@ func flagOf(cmd *cobra.Command, fullName string) *pflag.Flag {
 // plannedDefault reports whether the plan has looked at a default: that of a
 // parameter of the gadget, or of the times of its tables.
 func (g *gadget) plannedDefault(fullName string) bool {
-	if strings.HasPrefix(fullName, "operator.oci.ebpf.map-fetch-") {
-		return true
+	for _, prefix := range []string{"operator.oci.ebpf.map-fetch-", "operator.process.", "operator.cgroup.", "operator.ebpf."} {
+		if strings.HasPrefix(fullName, prefix) {
+			return true
+		}
 	}
 	for i := range g.plan.Params {
 		if strings.EqualFold(g.plan.Params[i].FullName(), fullName) {
