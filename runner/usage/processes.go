@@ -136,7 +136,8 @@ func (p *Processes) read(name string) bool {
 	r.RSS *= p.pageSize
 	r.MemoryRelative = percent(r.RSS, p.memory)
 	r.Started, r.Spent = r.StartTime*nsPerTick, r.CPUTime*nsPerTick
-	if !p.opts.NoShared {
+	// Threads of the kernel have no memory of their own.
+	if !p.opts.NoShared && r.Virtual > 0 {
 		if text, err = p.file(name + "/statm"); err != nil {
 			return false
 		}
