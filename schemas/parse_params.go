@@ -50,7 +50,9 @@ func (r *reader) param(p Param, e entry, section string) Param {
 		"defaultvalue": &p.DefaultValue, "description": &p.Description, "valuehint": &p.ValueHint,
 		"type": &p.Type, "typehint": &p.Type,
 	}
+	patches := section != "custom"
 	for _, k := range r.entries(e.value, what) {
+		patches = patches || k.key == "patch" || k.key == "values"
 		if target, ok := texts[k.key]; ok {
 			*target = r.text(k.value, k.raw+" of "+what)
 			if target == &p.Type {
@@ -74,6 +76,9 @@ func (r *reader) param(p Param, e entry, section string) Param {
 		default:
 			r.unknown(k, what, paramKeys)
 		}
+	}
+	if !patches {
+		r.report(Warning, e.at, "give it a patch, or values", "%s of params.custom changes nothing and is none", what)
 	}
 	return p
 }

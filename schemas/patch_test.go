@@ -53,7 +53,7 @@ func values(of map[string]string) func(string) (string, error) {
 
 func TestPatched(t *testing.T) {
 	md, problems, err := ParseMetadata("gadget.yaml", []byte(patchSource))
-	if err != nil || len(problems) > 0 {
+	if err != nil || len(problems) != 1 || problems[0].Message != `parameter "idle" of params.custom changes nothing and is none` {
 		t.Fatal(err, problems)
 	}
 	got, problems, err := md.Patched(map[string]string{"level": "high", "size": "big"}, values(map[string]string{"custom.size": "big"}))

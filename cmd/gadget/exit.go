@@ -27,7 +27,7 @@ var exitMeanings = []struct {
 	code    exitCode
 	meaning string
 }{
-	{exitOK, "done; also when --timeout or --max-events ended the run, or the reader of stdout went away"},
+	{exitOK, "done; also when --timeout, --max-events or the key q ended the run, or the reader of stdout went away"},
 	{exitFailure, "failure: the work was tried and did not succeed"},
 	{exitUsage, "usage: an unknown verb, flag, field or value, or a broken configuration file"},
 	{exitHost, "this host cannot run it: missing root or capability, no BTF, missing hook, refused by the verifier"},

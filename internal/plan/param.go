@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +63,9 @@ func (p *Plan) addParam(variable string) error {
 		param.Key, param.Description = w.key, w.description
 	}
 	own := p.Metadata.Params.EBPF[variable]
-	param.Key = cmp.Or(own.Key, param.Key)
+	if p.isKey(own.Key, own) {
+		param.Key = own.Key
+	}
 	p.describe(&param, own)
 	// What gadget.yaml says, users read; the object's own value is for when it
 	// says nothing that makes sense.
@@ -82,7 +85,7 @@ func (p *Plan) addCustomParams() {
 	})
 	for _, name := range names {
 		own := custom[name]
-		if !own.Patches() {
+		if !own.Patches() || !p.isKey(name, own) {
 			continue
 		}
 		param := Param{Scope: customScope, Key: name, Type: cmp.Or(own.Type, "string")}
@@ -91,12 +94,28 @@ func (p *Plan) addCustomParams() {
 	}
 }
 
+// flagName is what can be the name of a flag.
+var flagName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+
+// isKey reports whether gadget.yaml gives a parameter a name, and notes one that
+// nobody could type.
+func (p *Plan) isKey(key string, own schemas.Param) bool {
+	if key != "" && !flagName.MatchString(key) {
+		p.Problems = append(p.Problems, schemas.Problem{Severity: schemas.Error, Pos: own.Pos,
+			Message: fmt.Sprintf("%q cannot be the name of a parameter", key), Hint: "use letters, digits, - and _"})
+		return false
+	}
+	return key != ""
+}
+
 // describe completes a parameter with what gadget.yaml says of it. A default that
 // makes no sense is none.
 func (p *Plan) describe(param *Param, own schemas.Param) {
 	param.Description = cmp.Or(own.Description, own.Title, param.Description)
-	param.Alias, param.AlternativeKey, param.ValueHint = own.Alias, own.AlternativeKey, own.ValueHint
-	param.Possible = own.PossibleValues
+	param.Alias, param.ValueHint, param.Possible = own.Alias, own.ValueHint, own.PossibleValues
+	if p.isKey(own.AlternativeKey, own) {
+		param.AlternativeKey = own.AlternativeKey
+	}
 	for _, d := range []struct{ text, where string }{
 		{p.Metadata.ParamDefaults[strings.ToLower(param.FullName())], "paramDefaults"},
 		{own.DefaultValue, "defaultValue"},

@@ -155,7 +155,7 @@ params:
 paramDefaults:
   Custom.Zoo: 5s
 `))
-	if err != nil || len(problems) > 0 {
+	if err != nil || len(problems) != 1 {
 		t.Fatal(err, problems)
 	}
 	p, err := plan.New(gadgettest.Object(t, everything), md)
@@ -187,6 +187,38 @@ paramDefaults:
 	}
 	if p, err = plan.New(nil, md); err != nil || len(p.Params) != 2 {
 		t.Errorf("without a program: %+v, %v", p.Params, err)
+	}
+}
+
+// A name that cannot be a flag is not used, and told.
+func TestParamKeys(t *testing.T) {
+	md, _, err := schemas.ParseMetadata("gadget.yaml", []byte(`
+params:
+  ebpf:
+    level: {key: "a\x1b[2J"}
+    verbose: {alternativeKey: "--x"}
+  custom:
+    "b=c": {patch: {}}
+    "": {patch: {}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.New(gadgettest.Object(t, everything), md)
+	if err != nil {
+		t.Fatal(err)
+	}
+	param(t, p, "level")
+	if v := param(t, p, "verbose"); v.AlternativeKey != "" {
+		t.Errorf("alternative key %q", v.AlternativeKey)
+	}
+	for _, x := range p.Params {
+		if x.Custom() {
+			t.Errorf("parameter %q", x.Key)
+		}
+	}
+	if len(p.Problems) != 3 {
+		t.Errorf("problems %v", p.Problems)
 	}
 }
 
