@@ -173,6 +173,7 @@ func TestScreenTies(t *testing.T) {
 	s := show(t, term, TableOptions{Order: "-pid"})
 	s.Open()
 	term.Press("<")
+	term.Shows("COMM       PID     SIZE\n\n\n\n0 of 0 rows by comm ↑   < > sort   r reverse   q quit\n")
 	s.batch(call{"b", 1, 1}, call{"a", 3, 2}, call{"a", 9, 3})
 	term.Shows(`
 COMM       PID     SIZE
