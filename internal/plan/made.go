@@ -120,6 +120,10 @@ func (m *madeField) field(row reflect.Type) (event.Field, map[string]string) {
 		return f, look
 	}
 	look["columns.alignment"] = "right"
+	// A number that is cut says something else.
+	if m.width > 0 && m.as != event.Timestamp {
+		look["columns.minwidth"] = look["columns.width"]
+	}
 	if f.Kind == event.Invalid {
 		f.Kind = goKinds[member.Type.Kind()]
 	}
@@ -163,17 +167,17 @@ var processFields = []madeField{
 var cgroupFields = []madeField{
 	{"cgroupPath", "Path", 0, 40, "Path of the cgroup below the root of its hierarchy"},
 	{"nrPeriods", "Periods", 0, 9, "Periods that have ended since the last table"},
-	{"nrThrottled", "Throttled", 0, 11, "Periods in which the quota was used up"},
+	{"nrThrottled", "Throttled", 0, 9, "Periods in which the quota was used up"},
 	{"throttledTime_raw", "ThrottledTime", 0, 0, "For how long its threads had to wait, summed over processors, in nanoseconds"},
-	{"throttledTime", "ThrottledTime", event.Duration, 13, "For how long its threads had to wait, summed over processors"},
-	{"throttleRatio", "ThrottleRatio", 0, 13, "Periods in which the quota was used up, in percent"},
+	{"throttledTime", "ThrottledTime", event.Duration, 9, "For how long its threads had to wait, summed over processors"},
+	{"throttleRatio", "ThrottleRatio", 0, 7, "Periods in which the quota was used up, in percent"},
 	{"cpuQuota_raw", "Quota", 0, 0, "Processor time allowed in a period, in nanoseconds"},
 	{"cpuQuota", "Quota", event.Duration, 9, "Processor time allowed in a period"},
 	{"cpuPeriod_raw", "Period", 0, 0, "Length of a period, in nanoseconds"},
 	{"cpuPeriod", "Period", event.Duration, 9, "Length of a period"},
-	{"cpuLimitCores", "LimitCores", 0, 13, "Quota divided by period: how many processors it may use"},
-	{"psiSomeAvg10", "PSI10", 0, 12, "Time in percent, over ten seconds, in which a thread waited for a processor"},
-	{"psiSomeAvg60", "PSI60", 0, 12, "The same over a minute"},
+	{"cpuLimitCores", "LimitCores", 0, 6, "Quota divided by period: how many processors it may use"},
+	{"psiSomeAvg10", "PSI10", 0, 7, "Time in percent, over ten seconds, in which a thread waited for a processor"},
+	{"psiSomeAvg60", "PSI60", 0, 7, "The same over a minute"},
 	{"mountnsid", "MntNS", 0, 0, "Inode of the mount namespace of its processes"},
 }
 

@@ -6,6 +6,7 @@
 //	         what the filter holds; pure bookkeeping, one goroutine
 //	docker   gives names to container ids; nothing waits for it for long
 //	Table    what the ledger knows, for readers of events: lock-free
+//	news     tells what happens to containers, in order and once
 //	Watcher  runs all of them; Start and Close
 //
 // A mount namespace is a container when the cgroup path of its processes says so.
