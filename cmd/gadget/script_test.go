@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 // scriptDeadline ends scripts that hang, in time for what they started to be stopped.
-const scriptDeadline = 2 * time.Minute
+const scriptDeadline = 6 * time.Minute
 
 // TestScript runs the scripts that need no privilege.
 func TestScript(t *testing.T) {
