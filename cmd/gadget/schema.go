@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/internal/metric"
+	"github.com/gadget-bpf/gadget/internal/plan"
 )
 
 type schemaOptions struct {
@@ -51,9 +53,12 @@ func runSchema(ctx context.Context, a *app, cmd *cobra.Command, name string, opt
 	var schemas []*event.Schema
 	var names []string
 	for _, s := range g.plan.Sources {
+		if s.Kind == plan.Rendered {
+			continue // a drawing; in JSON there are the metrics
+		}
 		names = append(names, s.Name)
 		if opts.source == "" || opts.source == s.Name {
-			schemas = append(schemas, event.NewSchema(s.Layout, event.JSONOptions{Lines: opts.lines}))
+			schemas = append(schemas, schemaOf(s, opts.lines))
 		}
 	}
 	if len(names) == 0 {
@@ -69,4 +74,18 @@ func runSchema(ctx context.Context, a *app, cmd *cobra.Command, name string, opt
 	}
 	root.Schema = event.SchemaDialect
 	return a.print(opts.output.String(), root, nil)
+}
+
+// schemaOf describes the JSON of a data source.
+func schemaOf(s *plan.Source, lines bool) *event.Schema {
+	if s.Metrics == nil {
+		return event.NewSchema(s.Layout, event.JSONOptions{Lines: lines})
+	}
+	form := metric.Array
+	if lines {
+		form = metric.Lines
+	}
+	schema := metric.Schema(s.Metrics, form)
+	schema.Title = s.Name
+	return schema
 }

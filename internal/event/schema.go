@@ -14,6 +14,7 @@ type Schema struct {
 	Title       string             `json:"title,omitempty"`
 	Description string             `json:"description,omitempty"`
 	Type        any                `json:"type,omitempty"`
+	Enum        []string           `json:"enum,omitempty"`
 	AnyOf       []*Schema          `json:"anyOf,omitempty"`
 	Items       *Schema            `json:"items,omitempty"`
 	MaxItems    int                `json:"maxItems,omitempty"`

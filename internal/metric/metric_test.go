@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"flag"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/gadget-bpf/gadget/internal/event"
 )
@@ -227,6 +229,7 @@ func TestDrawings(t *testing.T) {
 			lines := collect(t, b, Options{Views: []View{JSON(Lines)}}, recs...)
 			golden(t, tt.name+".json", lines)
 			checkJSON(t, lines)
+			checkSchema(t, b.set(t), lines)
 		})
 	}
 }
@@ -249,6 +252,36 @@ func checkJSON(t *testing.T, lines string) {
 		}
 		if o.Type == "histogram" && all != o.Count || o.Name == "" {
 			t.Errorf("buckets add up to %d: %s", all, line)
+		}
+	}
+}
+
+// checkSchema checks that lines are what the schema of the set says.
+func checkSchema(t *testing.T, set *Set, lines string) {
+	t.Helper()
+	text, err := json.Marshal(Schema(set, Lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("series.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("series.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(lines) {
+		v, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
+		if err == nil {
+			err = schema.Validate(v)
+		}
+		if err != nil {
+			t.Errorf("%v: %s", err, line)
 		}
 	}
 }
