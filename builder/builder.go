@@ -40,6 +40,8 @@ type Options struct {
 	// Stderr receives clang's diagnostics, warnings too, while Build runs. Nil
 	// drops warnings and puts what refused the source into the error.
 	Stderr io.Writer
+	// Types are those of kernels to be packed; the zero value packs none.
+	Types KernelTypes
 	// Clang is the compiler to use; "" stands for the newest on PATH.
 	Clang string
 	// CacheDir is where the headers are unpacked for clang, once for all builds;
@@ -107,7 +109,15 @@ func Build(ctx context.Context, src Source, o Options) (*Result, error) {
 
 	img := &schemas.Image{Metadata: text, Annotations: annotations(md, headers, o)}
 	for i, p := range platforms {
-		img.Platforms = append(img.Platforms, schemas.Platform{OS: p.os, Arch: p.arch, Layers: layers(objects, i, wasm)})
+		all := layers(objects, i, wasm)
+		if o.Types.Archive != "" && objects != nil {
+			types, err := o.Types.layer(p.arch, objects[i])
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, schemas.Layer{MediaType: schemas.MediaTypeBTFGen, Data: types})
+		}
+		img.Platforms = append(img.Platforms, schemas.Platform{OS: p.os, Arch: p.arch, Layers: all})
 	}
 	return &Result{Image: img, Problems: problems}, nil
 }

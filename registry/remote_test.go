@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -31,6 +32,8 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
+
+	"github.com/gadget-bpf/gadget/schemas"
 )
 
 // testRegistry is a registry on loopback.
@@ -254,7 +257,10 @@ func TestRoundTrip(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := start(t)
 			first := testStore(t)
-			d := put(t, first, testImage("x"), "acme/tool:v1")
+			image := testImage("x")
+			types := schemas.Layer{MediaType: schemas.MediaTypeBTFGen, Data: []byte("types of kernels")}
+			image.Platform("arm64").Layers = append(image.Platform("arm64").Layers, types)
+			d := put(t, first, image, "acme/tool:v1")
 			attached := sign(t, first, d, "acme/tool:v1")
 			remote, to := r.remote(t, "acme/tool:v1")
 			if c := mustCopy(t, first, "acme/tool:v1", remote, to); c.Digest != d || len(c.Attached) != 3 {
@@ -284,6 +290,13 @@ func TestRoundTrip(t *testing.T) {
 			last := testStore(t)
 			mustCopy(t, archive, otherTo.String(), last, otherTo)
 			same(t, last, otherTo.String(), d, attached)
+			desc, err := last.Resolve(t.Context(), otherTo.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if copied, err := Load(t.Context(), last, desc); err != nil || !reflect.DeepEqual(copied.Platform("arm64").Layer(types.MediaType), &types) {
+				t.Errorf("the types of kernels did not come along: %v", err)
+			}
 			if entries, err := last.Names(); err != nil || len(entries) != 1 {
 				t.Errorf("names: %v, %v: attachments must not be listed", entries, err)
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gadget-bpf/gadget/builder"
 	"github.com/gadget-bpf/gadget/registry"
+	"github.com/gadget-bpf/gadget/runner/container"
 	"github.com/gadget-bpf/gadget/schemas"
 )
 
@@ -28,6 +29,9 @@ type buildOptions struct {
 	update    bool
 	iidFile   string
 	outputDir string
+	btfgen    bool
+	// btfArchive is the directory with types of kernels.
+	btfArchive string
 }
 
 func imageBuildCmd(a *app) *cobra.Command {
@@ -64,6 +68,10 @@ The same source makes the same digest. SOURCE_DATE_EPOCH sets the image's date.`
 					return usageErrorf(cmd, "--platform: gadgets are built for %s, not for %q", strings.Join(builder.Platforms(), " and "), p)
 				}
 			}
+			if opts.btfgen != (opts.btfArchive != "") {
+				return usageErrorf(cmd, "--btfgen and --btfhub-archive belong together").
+					hint("gadget image build --btfgen --btfhub-archive DIR, with files DIR/debian/12/x86_64/$(uname -r).btf and the like")
+			}
 			return runImageBuild(cmd.Context(), a, dir, &opts)
 		},
 	}
@@ -77,6 +85,8 @@ The same source makes the same digest. SOURCE_DATE_EPOCH sets the image's date.`
 	fs.BoolVar(&opts.update, "update-metadata", false, "first add to gadget.yaml what the program has and it has not: data sources, fields, parameters")
 	fs.StringVar(&opts.iidFile, "iidfile", "", "write the digest of the image to `FILE`")
 	fs.StringVarP(&opts.outputDir, "output", "o", "", "also write the compiled objects to `DIR`, as ARCH.bpf.o")
+	fs.BoolVar(&opts.btfgen, "btfgen", false, "pack the types that the programs need of kernels that do not describe themselves; wants --btfhub-archive")
+	fs.StringVar(&opts.btfArchive, "btfhub-archive", "", "`DIR` with the types of kernels, ID/VERSION/ARCH/RELEASE.btf or .btf.tar.xz")
 	addBuildCompat(fs)
 	return cmd
 }
@@ -95,8 +105,6 @@ func addBuildCompat(fs *pflag.FlagSet) {
 	add("validate-metadata", "", ignored{}, true)
 	add("builder-image", "", refusal{why: "building in a container; clang on this machine is used"}, false)
 	add("builder-image-pull", "", refusal{why: "building in a container; clang on this machine is used"}, false)
-	add("btfgen", "", refusal{why: "types for kernels without BTF"}, true)
-	add("btfhub-archive", "", refusal{why: "types for kernels without BTF"}, false)
 }
 
 // runImageBuild builds first and touches the store only with a whole image.
@@ -158,12 +166,20 @@ func (a *app) build(ctx context.Context, dir string, opts *buildOptions) (*schem
 	if err != nil {
 		return nil, err
 	}
+	var types builder.KernelTypes
+	if opts.btfgen {
+		types.Archive = opts.btfArchive
+		if types.Runner, err = container.Object(); err != nil {
+			return nil, err
+		}
+	}
 	style := a.errTerm()
 	result, err := builder.Build(ctx, source, builder.Options{
 		Platforms: opts.platforms,
 		Created:   created,
 		Version:   version,
 		Strict:    opts.strict,
+		Types:     types,
 		Color:     style.Color,
 		Stderr:    a.err,
 	})

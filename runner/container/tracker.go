@@ -166,11 +166,18 @@ func loadTracker(o *Options, view *hostView, iterate bool) (*tracker, error) {
 	return t, nil
 }
 
-func trackerSpec() (*ebpf.CollectionSpec, error) {
+// Object is the eBPF object of the tracker, for whoever packs the kernel's types
+// that it needs. The error is [ErrNoTracker] when the binary has none.
+func Object() ([]byte, error) {
 	object, err := bpf.ReadFile("bpf/tracker.bpf.o")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNoTracker
 	}
+	return object, err
+}
+
+func trackerSpec() (*ebpf.CollectionSpec, error) {
+	object, err := Object()
 	if err != nil {
 		return nil, err
 	}
