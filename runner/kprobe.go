@@ -60,14 +60,29 @@ func attachKprobes(prog *plan.Program, loaded *ebpf.Program) (io.Closer, error) 
 	if err := checkKprobes(); err != nil {
 		return nil, err
 	}
-	functions, err := matchFunctions(strings.Split(prog.Hook, ","))
+	if prog.Kind == "kprobe.session" && features.HaveBPFLinkKprobeSession() != nil {
+		return nil, &HostError{Need: "kprobe sessions (Linux 6.10, CONFIG_FPROBE)", Hint: "a gadget may name alternatives for such programs in its gadget.yaml"}
+	}
+	patterns := strings.Split(prog.Hook, ",")
+	if singly(prog.Kind) {
+		functions, err := matchFunctions(patterns)
+		if err != nil {
+			return nil, err
+		}
+		return attachSingly(prog, loaded, functions)
+	}
+	// Names alone need no look at all functions, which takes its time.
+	if !strings.ContainsAny(prog.Hook, "*?[") {
+		l, err := attachTogether(prog.Kind, loaded, link.KprobeMultiOptions{Symbols: patterns})
+		if err == nil {
+			return l, nil
+		}
+	}
+	functions, err := matchFunctions(patterns)
 	if err != nil {
 		return nil, err
 	}
-	if singly(prog.Kind) {
-		return attachSingly(prog, loaded, functions)
-	}
-	o := link.KprobeMultiOptions{Session: prog.Kind == "kprobe.session"}
+	var o link.KprobeMultiOptions
 	// By address, as one name may belong to several functions.
 	hidden := slices.ContainsFunc(functions, func(s symbol) bool { return s.address == 0 })
 	for _, s := range functions {
@@ -77,15 +92,20 @@ func attachKprobes(prog *plan.Program, loaded *ebpf.Program) (io.Closer, error) 
 			o.Addresses = append(o.Addresses, s.address)
 		}
 	}
-	attach := link.KprobeMulti
-	if prog.Kind == "kretprobe.multi" {
-		attach = link.KretprobeMulti
-	}
-	l, err := attach(loaded, o)
+	l, err := attachTogether(prog.Kind, loaded, o)
 	if err != nil {
-		return nil, fmt.Errorf("%d functions: %w", len(functions), err)
+		return nil, fmt.Errorf("attach to %d functions: %w", len(functions), err)
 	}
 	return l, nil
+}
+
+// attachTogether attaches a program to many functions by one link.
+func attachTogether(kind string, loaded *ebpf.Program, o link.KprobeMultiOptions) (io.Closer, error) {
+	o.Session = kind == "kprobe.session"
+	if kind == "kretprobe.multi" {
+		return link.KretprobeMulti(loaded, o)
+	}
+	return link.KprobeMulti(loaded, o)
 }
 
 // closers are closed together, as the waits of the kernel overlap.

@@ -57,6 +57,7 @@ func load(c *choice, filterMap *ebpf.Map, k *kernel, o Options) (*loaded, error)
 		opts.MapReplacements = map[string]*ebpf.Map{plan.FilterMap: filterMap}
 	}
 
+	var refused error
 	counting := spec.Copy()
 	if counted := addLossCounters(counting, p.Sources); len(counted) > 0 {
 		coll, err := newCollection(counting, opts)
@@ -64,11 +65,14 @@ func load(c *choice, filterMap *ebpf.Map, k *kernel, o Options) (*loaded, error)
 			return newLoaded(coll, p.Sources, counted), nil
 		}
 		// Our own instructions must never be the reason why a gadget does not run.
-		c.log.Info("loading with a loss counter added did not work, trying without", "error", err)
+		refused = err
 	}
 	coll, err := newCollection(spec, opts)
 	if err != nil {
 		return nil, loadError(err, spec)
+	}
+	if refused != nil {
+		c.log.Info("loading with a loss counter added did not work, going without", "error", refused)
 	}
 	return newLoaded(coll, p.Sources, nil), nil
 }

@@ -3,6 +3,8 @@ package runner
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"strconv"
@@ -10,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 
 	"github.com/gadget-bpf/gadget/internal/gadgettest"
@@ -104,5 +108,66 @@ func TestPerfRefusals(t *testing.T) {
 	var host *HostError
 	if _, err := Run(t.Context(), p, Options{Host: true}); !errors.As(err, &host) || host.Need != "the event count_hw_nothing" {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestPinned checks that a pinned map goes on where the run before ended, is never
+// mixed up with another of its name, and is not touched by a trial.
+func TestPinned(t *testing.T) {
+	gadgettest.NeedRoot(t)
+	const file = bpffs + "/gadget_test_pinned"
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(file) })
+	p := gadgettest.Plan(t, "testdata/pinned")
+	if _, err := Try(p, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after a trial: %v", err)
+	}
+	var out bytes.Buffer
+	for range 2 {
+		runUntil(t, p, floodOptions(&out), func() { calls(3) })
+	}
+	if want := "begin\n0\n1\n2\nend\nbegin\n3\n4\n5\nend\n"; out.String() != want {
+		t.Errorf("events %q, want %q", out.String(), want)
+	}
+
+	p.Spec.Maps["gadget_test_pinned"].MaxEntries = 7
+	if _, err := Run(t.Context(), p, floodOptions(&out)); !errors.Is(err, ebpf.ErrMapIncompatible) || !strings.Contains(err.Error(), "remove it from "+bpffs) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Errorf("a run that failed took the map away: %v", err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	p.Spec.Programs["on_syscall"].Instructions[0] = asm.Mov.Reg(asm.R0, asm.R9)
+	if _, err := Run(t.Context(), p, floodOptions(&out)); err == nil {
+		t.Fatal("it ran")
+	}
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a run that failed left a map: %v", err)
+	}
+}
+
+// TestTracePipe checks that what a program prints arrives, to the last line.
+func TestTracePipe(t *testing.T) {
+	gadgettest.NeedRoot(t)
+	p := gadgettest.Plan(t, "testdata/printk")
+	o := floodOptions(nil)
+	o.Encoder = nil
+	n, want := 0, fmt.Sprintf("bpf_trace_printk: call of process %d", os.Getpid())
+	o.TracePipe = func(line string) {
+		if strings.HasSuffix(line, want) {
+			n++
+		}
+	}
+	runUntil(t, p, o, func() { calls(50) })
+	if n != 50 {
+		t.Errorf("%d lines that end in %q, want 50", n, want)
 	}
 }

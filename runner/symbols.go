@@ -3,6 +3,7 @@ package runner
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -24,27 +25,23 @@ type symbol struct {
 func hasSymbol(name string) (bool, error) {
 	found := false
 	err := readFile(kallsyms, func(r io.Reader) error {
-		return eachSymbol(r, func(s symbol, _ bool) { found = found || s.name == name })
+		return eachSymbol(r, func(_, have []byte, _ byte) { found = found || string(have) == name })
 	})
 	return found, err
 }
 
 // eachSymbol reads lines of /proc/kallsyms (kernel/kallsyms.c): address, type,
-// name, and the module in brackets. text says whether a symbol is code.
-func eachSymbol(r io.Reader, visit func(s symbol, text bool)) error {
+// name, and the module in brackets. The name is only valid until visit returns.
+func eachSymbol(r io.Reader, visit func(address, name []byte, kind byte)) error {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
-		address, rest, _ := strings.Cut(lines.Text(), " ")
-		kind, rest, ok := strings.Cut(rest, " ")
-		if !ok {
-			return fmt.Errorf("line %q has no name", lines.Text())
+		address, rest, _ := bytes.Cut(lines.Bytes(), []byte(" "))
+		kind, rest, ok := bytes.Cut(rest, []byte(" "))
+		if !ok || len(kind) != 1 {
+			return fmt.Errorf("line %q is no symbol", lines.Text())
 		}
-		name, _, _ := strings.Cut(rest, "\t")
-		n, err := strconv.ParseUint(address, 16, 64)
-		if err != nil {
-			return err
-		}
-		visit(symbol{name, uintptr(n)}, strings.ContainsAny(kind, "tTwW"))
+		name, _, _ := bytes.Cut(rest, []byte("\t"))
+		visit(address, name, kind[0])
 	}
 	return lines.Err()
 }
@@ -64,23 +61,33 @@ func matchFunctions(patterns []string) (all []symbol, err error) {
 // stands for everything that compilers do not make up.
 func selectFunctions(symbols io.Reader, patterns []string, traceable map[string]bool) ([]symbol, error) {
 	var all []symbol
+	var wrong error
 	seen, used := map[symbol]bool{}, map[string]bool{}
-	err := eachSymbol(symbols, func(s symbol, text bool) {
-		if !text || seen[s] || traceable != nil && !traceable[s.name] || traceable == nil && madeUp(s.name) {
+	err := eachSymbol(symbols, func(address, name []byte, kind byte) {
+		if kind != 't' && kind != 'T' && kind != 'w' && kind != 'W' {
 			return
 		}
+		fits := false
 		for _, p := range patterns {
 			// The patterns are those of the plan, which has checked them.
-			if ok, _ := path.Match(p, s.name); ok {
-				used[p] = true
-				seen[s] = true
+			ok, _ := path.Match(p, string(name))
+			if ok = ok && isFunction(string(name), traceable); ok {
+				fits, used[p] = true, true
 			}
 		}
-		if seen[s] {
+		if !fits {
+			return
+		}
+		n, err := strconv.ParseUint(string(address), 16, 64)
+		if err != nil {
+			wrong = err
+		}
+		if s := (symbol{string(name), uintptr(n)}); !seen[s] {
+			seen[s] = true
 			all = append(all, s)
 		}
 	})
-	if err != nil {
+	if err = cmp.Or(err, wrong); err != nil {
 		return nil, err
 	}
 	for _, p := range patterns {
@@ -96,10 +103,13 @@ type noFunction struct{ pattern string }
 
 func (e *noFunction) Error() string { return "no function matches " + e.pattern }
 
-// madeUp says whether a symbol is no function of its own: a cold part of another,
-// or the padding before one.
-func madeUp(name string) bool {
-	return strings.Contains(name, ".cold") || strings.HasPrefix(name, "__pfx_") || strings.HasPrefix(name, "__cfi_")
+// isFunction says whether code is a function that can be traced. Where ftrace does
+// not say, it is none when it is a cold part of another, or the padding before one.
+func isFunction(name string, traceable map[string]bool) bool {
+	if traceable != nil {
+		return traceable[name]
+	}
+	return !strings.Contains(name, ".cold") && !strings.HasPrefix(name, "__pfx_") && !strings.HasPrefix(name, "__cfi_")
 }
 
 // traceableFunctions are those that ftrace says it can trace, nil where it does

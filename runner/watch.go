@@ -36,8 +36,16 @@ func (r *run) watchContainers(ctx context.Context) (err error) {
 		}
 		o.FilterMap = r.filterMap
 	}
-	if r.watcher, err = container.Start(ctx, o); err != nil && r.plan.Spec == nil {
+	r.watcher, err = container.Start(ctx, o)
+	switch {
+	case err == nil:
+	case r.plan.Spec == nil:
 		return r.goWithout(err)
+	case r.kernel.given != nil && o.Everything():
+		// An image of others has the types for its own programs only.
+		r.log.Info("containers are not known", "error", err)
+		r.notice("containers are not known: the types given for this kernel lack some that are needed to watch them")
+		return nil
 	}
 	return err
 }
