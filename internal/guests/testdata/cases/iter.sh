@@ -1,4 +1,8 @@
+# cases: iter iter_sleepable
 # A snapshot has the shell that runs this case.
 collect tasks
 expect "\"pid\":$$,"
-verdict $1
+verdict iter
+collect iter_sleepable
+expect "\"pid\":$$}"
+verdict iter_sleepable
