@@ -198,11 +198,13 @@ func makeInitrd(t *testing.T, arch, store string) string {
 		gadget += "-arm64"
 	}
 	files := map[string]File{
-		"/init":        {Content: read(t, "testdata/init"), Executable: true},
-		"/case.sh":     {Content: read(t, "testdata/case.sh")},
-		"/bin/sh":      {Link: "/bin/busybox"},
-		"/bin/busybox": {Content: read(t, fetch(t, "trixie", arch, "busybox-static", "*/bin/busybox")), Executable: true},
-		"/bin/gadget":  {Content: read(t, gadget), Executable: true},
+		"/init":         {Content: read(t, "testdata/init"), Executable: true},
+		"/case.sh":      {Content: read(t, "testdata/case.sh")},
+		"/bin/sh":       {Link: "/bin/busybox"},
+		"/bin/busybox":  {Content: read(t, fetch(t, "trixie", arch, "busybox-static", "*/bin/busybox")), Executable: true},
+		"/bin/gadget":   {Content: read(t, gadget), Executable: true},
+		"/bin/till":     {Content: buildTill(t, arch, "-static"), Executable: true},
+		"/bin/till-pie": {Content: buildTill(t, arch, "-static-pie", "-fPIE"), Executable: true},
 	}
 	for _, f := range scripts(t) {
 		files["/cases/"+filepath.Base(f)] = File{Content: read(t, f)}
@@ -221,6 +223,18 @@ func makeInitrd(t *testing.T, arch, store string) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// buildTill compiles the program that uprobes are attached to.
+func buildTill(t *testing.T, arch string, flags ...string) []byte {
+	t.Helper()
+	machine := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[arch]
+	file := filepath.Join(t.TempDir(), "till")
+	args := append(flags, "--target="+machine+"-linux-gnu", "-O1", "-ffreestanding", "-nostdlib", "-fuse-ld=lld", "-o", file, "testdata/till.c")
+	if out, err := exec.Command("clang", args...).CombinedOutput(); err != nil {
+		t.Fatalf("clang %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return read(t, file)
 }
 
 // buildStore builds the gadgets of testdata for all architectures.

@@ -17,14 +17,15 @@ import (
 // mapped looks at code that a process has mapped.
 func (u *unit) mapped(m *mapping) {
 	key, now := recordID{m.major, m.minor, m.inode}, time.Now()
-	if now.Sub(u.recent[key]) < again && !u.f.wantAddresses {
+	if now.Sub(u.recent[key]) < again && !u.located[key] {
 		return
 	}
 	if len(u.recent) >= maxFiles {
 		clear(u.recent)
+		clear(u.located)
 	}
 	u.recent[key] = now
-	u.searchRoot([]int{m.pid})
+	u.searchRoot(m.pid)
 
 	c := &candidate{path: strings.TrimSuffix(m.path, deletedMark)}
 	var err error
@@ -43,95 +44,96 @@ func (u *unit) openMapped(m *mapping, name string) (*os.File, error) {
 	if err == nil || name != m.path {
 		return file, err
 	}
-	r, err := openRoot(int(u.space.PID))
-	if err != nil {
+	r := u.openRoot(int(u.space.PID))
+	if r == nil {
 		return nil, err
 	}
 	defer r.close()
-	if namespaceOf(int(u.space.PID)) != u.space.MntNS {
-		return nil, os.ErrNotExist
-	}
 	return r.open(name)
 }
 
-// examine attaches the programs that name the file, and those that name a library
-// that is part of it.
+// examine attaches the programs that are for a file. Which these are is remembered
+// as long as the file does not change.
 func (u *unit) examine(c *candidate, m *mapping) {
-	var rest []*probe
-	for _, p := range u.f.probes {
-		switch {
-		case p.target.called(c.path):
-			u.attach(p, c, nil, m)
-		case p.target.absolute():
-			if u.found[p] == 0 {
-				u.alias(p, c, m)
-			}
-		default:
-			rest = append(rest, p)
-		}
-	}
 	id, err := idOf(c.file)
-	if len(rest) == 0 || err != nil || u.seen[id] && !u.f.wantAddresses {
+	if err != nil {
 		return
 	}
-	if len(u.seen) >= maxFiles {
-		clear(u.seen)
-	}
-	u.seen[id] = true
-	for _, p := range rest {
-		if sites := contained(p, c); len(sites) > 0 {
-			u.attach(p, c, sites, m)
+	probes, known := u.seen[id]
+	if !known {
+		for _, p := range u.f.probes {
+			if u.wants(p, c, m) {
+				probes = append(probes, p)
+			}
 		}
+		if len(u.seen) >= maxFiles {
+			clear(u.seen)
+		}
+		u.seen[id] = probes
+	}
+	for _, p := range probes {
+		u.attach(p, c, m)
 	}
 }
 
-// alias attaches to a file that has come after the root directory was searched, and
-// to which a symbolic link of the target's name leads.
-func (u *unit) alias(p *probe, c *candidate, m *mapping) {
-	r, err := openRoot(m.pid)
-	if err != nil {
-		return
+// wants says whether a program is for a file: it names it, or a library that is part
+// of it.
+func (u *unit) wants(p *probe, c *candidate, m *mapping) bool {
+	switch {
+	case p.target.called(c.path):
+		return true
+	case p.target.absolute():
+		return u.found[p] == 0 && u.alias(p, c, m)
+	}
+	return contained(p, c)
+}
+
+// alias says whether the target's name leads to a file, over a symbolic link. That is
+// for files that have come after the root directory was searched.
+func (u *unit) alias(p *probe, c *candidate, m *mapping) bool {
+	r := u.openRoot(m.pid)
+	if r == nil {
+		return false
 	}
 	defer r.close()
 	named, err := r.open(p.target.File)
 	if err != nil {
-		return
+		return false
 	}
 	defer named.Close()
 	a, err := idOf(named)
 	b, err2 := idOf(c.file)
-	if err == nil && err2 == nil && a == b {
-		u.attach(p, c, nil, m)
-	}
+	return err == nil && err2 == nil && a == b
 }
 
-// contained finds a library's functions in a file that is no such library and is not
-// linked with it: it has the library in itself.
-func contained(p *probe, c *candidate) []site {
+// contained says whether a file that is no such library, and is not linked with it,
+// has it in itself.
+func contained(p *probe, c *candidate) bool {
 	elf, err := c.executable()
 	if err != nil {
-		return nil
+		return false
 	}
 	needs, err := elf.Needs()
 	if err != nil || slices.ContainsFunc(needs, func(name string) bool { return libraryCalled(name, p.target.File) }) {
-		return nil
+		return false
 	}
 	// Loaders have a small malloc of their own until there is another.
 	if strings.HasPrefix(path.Base(c.path), "ld-") {
-		return nil
+		return false
 	}
-	sites, _ := p.target.sites(elf, false) // What a file of any name lacks is no news.
-	return sites
+	sites, _ := p.target.sites(elf) // What a file of any name lacks is no news.
+	return len(sites) > 0
 }
 
 // attach attaches a program to a file for this unit. The mapping is nil when no
 // process has it mapped.
-func (u *unit) attach(p *probe, c *candidate, sites []site, m *mapping) {
+func (u *unit) attach(p *probe, c *candidate, m *mapping) {
 	if u.found[p] >= maxAttached {
 		return
 	}
-	a, fresh, err := u.f.registry.use(u, p, c, sites)
-	if err == nil && m != nil {
+	a, fresh, err := u.f.registry.use(u, p, c)
+	if err == nil && m != nil && u.f.registry.locates(a) {
+		u.located[recordID{m.major, m.minor, m.inode}] = true
 		err = u.f.registry.locate(a, m)
 	}
 	if err != nil {
@@ -141,10 +143,10 @@ func (u *unit) attach(p *probe, c *candidate, sites []site, m *mapping) {
 	if !fresh {
 		return
 	}
+	if u.found[p]++; u.found[p] == maxAttached {
+		u.f.warn(p, u, c.path, fmt.Errorf("this is the last of %d files in one container", maxAttached))
+	}
 	if a.works() {
-		if u.found[p]++; u.found[p] == maxAttached {
-			u.f.warn(p, u, c.path, fmt.Errorf("this is the last of %d files in one container", maxAttached))
-		}
 		// The host may have many namespaces with the same files.
 		level := slog.LevelInfo
 		if u.container.Load() == nil && a.maker != u {

@@ -1,6 +1,7 @@
 package uprobe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,12 @@ const (
 	lookWithin   = 10 * time.Second
 	// pollEvery is how often processes are looked at where perf events are refused.
 	pollEvery = time.Second
+	// busyWithin is the time between records that makes them many, and batchFor how
+	// long they are then left to gather.
+	busyWithin = 10 * time.Millisecond
+	batchFor   = 5 * time.Millisecond
+	// tidyEvery is how often it is looked whether files are still of use.
+	tidyEvery = time.Minute
 	// reportAfter is how long after a change people are told of it.
 	reportAfter = 300 * time.Millisecond
 )
@@ -69,9 +76,11 @@ type Options struct {
 	// Log receives what happens inside; nil is silent.
 	Log *slog.Logger
 
-	// can is for tests; nil asks the kernel. poll does without perf events.
+	// For tests: what the kernel can, nil asks it; poll does without perf events;
+	// tidy is instead of tidyEvery.
 	can  *abilities
 	poll bool
+	tidy time.Duration
 }
 
 // Follower keeps programs attached to what containers have, until it is closed.
@@ -86,8 +95,7 @@ type Follower struct {
 	// have before they get their own.
 	own       uint64
 	hostRoots map[directoryID]bool
-	// wantAddresses says that each mapping counts, not only each file.
-	wantAddresses bool
+	tidyEvery time.Duration
 
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -133,6 +141,7 @@ func newFollower(o Options) (*Follower, error) {
 	f := &Follower{
 		opts: o, log: o.Log, units: map[uint64]*unit{}, warned: map[warned]bool{},
 		own: namespaceOf(os.Getpid()), hostRoots: map[directoryID]bool{},
+		tidyEvery: cmp.Or(o.tidy, tidyEvery),
 	}
 	for _, p := range o.Programs {
 		t, err := newTarget(p.Plan.Kind, p.Plan.Hook)
@@ -160,7 +169,6 @@ func newFollower(o Options) (*Follower, error) {
 	if f.registry.attacher.specs, err = newSpecs(o.Maps, can.cookies); err != nil {
 		return nil, err
 	}
-	f.wantAddresses = f.registry.attacher.specs != nil && f.registry.attacher.specs.addresses != nil
 	if f.registry.inodes, err = newInodes(o.Loading); err != nil {
 		o.Log.Info("inodes below file systems are those that /proc shows", "reason", err)
 	}
@@ -258,23 +266,40 @@ func (f *Follower) awaitUnits(ctx context.Context) {
 	}
 }
 
-// read passes the kernel's records on until the watch is stopped.
+// read passes the kernel's records on until the watch is stopped. On a machine that
+// starts many programs it waits for some of them together: waking up costs more than
+// reading.
 func (f *Follower) read() {
+	last := time.Now()
 	for f.watch.wait() {
-		if lost := f.watch.read(f.dispatch); lost {
+		if time.Since(last) < busyWithin {
+			time.Sleep(batchFor)
+		}
+		last = time.Now()
+		if lost := f.watch.read(f.dispatch()); lost {
 			f.rescan()
 		}
 	}
 }
 
-// dispatch gives a mapping to the unit of its process.
-func (f *Follower) dispatch(m mapping) {
-	number := namespaceOf(m.pid)
-	f.mu.Lock()
-	u := f.units[number]
-	f.mu.Unlock()
-	if u != nil {
-		u.offer(m)
+// dispatch returns what gives a mapping to the unit of its process, for the records
+// of one moment: a process has some of them.
+func (f *Follower) dispatch() func(m mapping) {
+	var (
+		pid int
+		u   *unit
+	)
+	return func(m mapping) {
+		if m.pid != pid {
+			pid = m.pid
+			number := namespaceOf(pid)
+			f.mu.Lock()
+			u = f.units[number]
+			f.mu.Unlock()
+		}
+		if u != nil {
+			u.offer(m)
+		}
 	}
 }
 

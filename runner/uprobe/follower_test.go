@@ -45,6 +45,9 @@ type trial struct {
 	notices []string
 }
 
+// tidyTrial is how often files are looked at whether they are still of use.
+const tidyTrial = 20 * time.Millisecond
+
 // hooks are programs of ../testdata/uprobe with what they are attached to, "" for
 // what their section says.
 type hooks map[string]string
@@ -53,7 +56,7 @@ type hooks map[string]string
 func try(t *testing.T, p *plan.Plan, h hooks, can abilities, poll bool) (*trial, error) {
 	t.Helper()
 	spec := p.Spec.Copy()
-	o := Options{Namespaces: spaces(ourselves), Changed: noChange, Last: true, Host: true, can: &can, poll: poll}
+	o := Options{Namespaces: spaces(ourselves), Changed: noChange, Last: true, Host: true, can: &can, poll: poll, tidy: tidyTrial}
 	var names []string
 	for name := range p.Spec.Programs {
 		if _, ok := h[name]; !ok {
@@ -124,8 +127,26 @@ func (tr *trial) amounts(t *testing.T, p *plan.Plan, n int) []int32 {
 	return list
 }
 
+// seller is a program of the shop that runs.
+type seller struct {
+	t   *testing.T
+	cmd *exec.Cmd
+}
+
+func (s seller) sell() {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s seller) stop() {
+	_ = s.cmd.Process.Kill() // It may have ended.
+	_ = s.cmd.Wait()
+}
+
 // till starts a program of the shop.
-func till(t *testing.T, name string, args ...string) (sell func()) {
+func till(t *testing.T, name string, args ...string) seller {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Env = []string{"LD_LIBRARY_PATH=" + filepath.Join(filepath.Dir(name), "../opt/shop/lib")}
@@ -136,18 +157,12 @@ func till(t *testing.T, name string, args ...string) (sell func()) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
+	s := seller{t, cmd}
+	t.Cleanup(s.stop)
 	if _, err := out.Read(make([]byte, 10)); err != nil { // It is ready.
 		t.Fatal(err)
 	}
-	return func() {
-		if err := cmd.Process.Signal(syscall.SIGUSR1); err != nil {
-			t.Fatal(err)
-		}
-	}
+	return s
 }
 
 func TestFollower(t *testing.T) {
@@ -179,10 +194,10 @@ func ways(t *testing.T, p *plan.Plan, root string) {
 				t.Fatal(err)
 			}
 			later := till(t, root+"/bin/till-dlopen", root+"/opt/plugins/libshop-2.so")
-			for name, sell := range map[string]func(){"running": running, "static": static, "later": later} {
+			for name, s := range map[string]seller{"running": running, "static": static, "later": later} {
 				var got []int32
 				for end := time.Now().Add(10 * time.Second); len(got) < 3 && time.Now().Before(end); {
-					sell()
+					s.sell()
 					got = tr.amounts(t, p, 3)
 				}
 				// Of sell, of its probe with 7 and -2, and of restock_shelf.
@@ -247,7 +262,7 @@ func notices(t *testing.T, p *plan.Plan, root string) {
 		if err := os.WriteFile(library, text, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		till(t, root+"/bin/till-dlopen", library)()
+		till(t, root+"/bin/till-dlopen", library).sell()
 		want := []string{"uprobe libshop-3:sell: found nowhere on this host; waiting", "uprobe libshop-3:sell: found now"}
 		for end := time.Now().Add(10 * time.Second); !slices.Equal(tr.said(), want); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
@@ -255,4 +270,30 @@ func notices(t *testing.T, p *plan.Plan, root string) {
 			}
 		}
 	})
+}
+
+// TestTidy checks that a file is given up when it has been deleted and nobody runs it.
+func TestTidy(t *testing.T) {
+	needRoot(t)
+	root := gadgettest.Tills(t)
+	p := gadgettest.Plan(t, "../testdata/uprobe")
+	tr, err := try(t, p, hooks{"shop_return": root + "/bin/till-static:sell", "shop_entry": root + "/bin/till-glibc:main"}, kernelAbilities(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := func() int { return len(tr.registry.places(tr.units[namespaceOf(os.Getpid())])) }
+	running := till(t, root+"/bin/till-static")
+	if err := os.Remove(root + "/bin/till-static"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * tidyTrial)
+	if n := files(); n != 2 {
+		t.Errorf("%d files while one that is deleted still runs, want 2", n)
+	}
+	running.stop()
+	for end := time.Now().Add(10 * time.Second); files() != 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d files after 10 s, want 1", files())
+		}
+	}
 }

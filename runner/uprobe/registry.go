@@ -30,15 +30,16 @@ type registry struct {
 
 // place is what is attached once.
 type place struct {
-	inode   inode
-	program *probe
+	inode inode
+	probe *probe
 }
 
 // attachment is a program at an inode.
 type attachment struct {
 	path  string
 	maker *unit
-	users map[*unit]bool
+	// users with the paths that the file has for them.
+	users map[*unit]string
 
 	// ready is closed when it has been tried; the rest does not change then.
 	ready chan struct{}
@@ -53,9 +54,8 @@ type attachment struct {
 func (a *attachment) works() bool { return a.done != nil && len(a.done.links) > 0 }
 
 // use makes a unit a user of a program's attachment to a file, and attaches it if it
-// is the first. The places are found by the target's name when sites is nil. fresh
-// is true when the unit was no user before.
-func (r *registry) use(u *unit, p *probe, f *candidate, sites []site) (a *attachment, fresh bool, err error) {
+// is the first. fresh is true when the unit was no user before.
+func (r *registry) use(u *unit, p *probe, f *candidate) (a *attachment, fresh bool, err error) {
 	ino, err := r.inodes.of(f.file)
 	if err != nil {
 		return nil, false, err
@@ -64,17 +64,18 @@ func (r *registry) use(u *unit, p *probe, f *candidate, sites []site) (a *attach
 	r.mu.Lock()
 	a, known := r.attached[key]
 	if !known {
-		a = &attachment{path: f.path, maker: u, users: map[*unit]bool{}, ready: make(chan struct{})}
+		a = &attachment{path: f.path, maker: u, users: map[*unit]string{}, ready: make(chan struct{})}
 		r.attached[key] = a
 	}
-	fresh = !a.users[u]
-	a.users[u] = true
+	_, used := a.users[u]
+	fresh = !used
+	a.users[u] = f.path
 	r.mu.Unlock()
 
 	if known {
 		<-a.ready
 	} else {
-		a.err = r.attach(a, p, f, sites)
+		a.err = r.attach(a, p, f)
 		close(a.ready)
 	}
 	if fresh {
@@ -83,16 +84,14 @@ func (r *registry) use(u *unit, p *probe, f *candidate, sites []site) (a *attach
 	return a, fresh, nil
 }
 
-func (r *registry) attach(a *attachment, p *probe, f *candidate, sites []site) error {
+func (r *registry) attach(a *attachment, p *probe, f *candidate) error {
 	elf, err := f.executable()
 	if err != nil {
 		return err
 	}
-	var partly error
-	if sites == nil {
-		if sites, partly = p.target.sites(elf, true); len(sites) == 0 {
-			return partly
-		}
+	sites, partly := p.target.sites(elf)
+	if len(sites) == 0 {
+		return partly
 	}
 	a.done, err = r.attacher.attach(p, f.file, sites)
 	if elf.Fixed() {
@@ -105,12 +104,14 @@ func (r *registry) attach(a *attachment, p *probe, f *candidate, sites []site) e
 	return errors.Join(partly, err)
 }
 
-// locate tells programs of the addresses that a file's probes have in a process,
-// where the kernel wants that.
+// locates says whether programs must be told of the addresses that a file's probes
+// have in each process.
+func (r *registry) locates(a *attachment) bool {
+	return a.works() && a.addresses == nil && len(a.done.arguments) > 0 && r.attacher.specs.addresses != nil
+}
+
+// locate tells programs of those addresses in one process.
 func (r *registry) locate(a *attachment, m *mapping) error {
-	if !a.works() || a.addresses != nil || r.attacher.specs == nil || r.attacher.specs.addresses == nil {
-		return nil
-	}
 	addresses := make([]uint64, len(a.done.sites))
 	for i, s := range a.done.sites {
 		if s.offset >= m.offset && s.offset-m.offset < m.end-m.start {
@@ -133,12 +134,51 @@ func (r *registry) leave(u *unit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for key, a := range r.attached {
-		if delete(a.users, u); len(a.users) == 0 {
-			delete(r.attached, key)
-			r.detach(key.program, a)
-		}
+		r.release(u, key, a)
 	}
 	r.tell()
+}
+
+// places returns the files that a unit uses, with their paths.
+func (r *registry) places(u *unit) map[place]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	paths := map[place]string{}
+	for key, a := range r.attached {
+		if path, ok := a.users[u]; ok {
+			paths[key] = path
+		}
+	}
+	return paths
+}
+
+// isAt says whether a path still leads to an inode.
+func (r *registry) isAt(dir *root, path string, want inode) bool {
+	f, err := dir.open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	got, err := r.inodes.of(f)
+	return err == nil && got == want
+}
+
+// drop ends a unit's use of a file.
+func (r *registry) drop(u *unit, key place) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a := r.attached[key]; a != nil {
+		r.release(u, key, a)
+	}
+	r.tell()
+}
+
+// release is drop for those who hold the lock.
+func (r *registry) release(u *unit, key place, a *attachment) {
+	if delete(a.users, u); len(a.users) == 0 {
+		delete(r.attached, key)
+		r.detach(key.probe, a)
+	}
 }
 
 // detach detaches in the background: without multi links the kernel takes 0.1 s.
@@ -160,7 +200,7 @@ func (r *registry) close() error {
 	r.mu.Lock()
 	for key, a := range r.attached {
 		delete(r.attached, key)
-		r.detach(key.program, a)
+		r.detach(key.probe, a)
 	}
 	r.mu.Unlock()
 	return within(closeWithin, &r.closing)
@@ -193,10 +233,10 @@ func (r *registry) counts() map[*probe]*count {
 	defer r.mu.Unlock()
 	all := map[*probe]*count{}
 	for key, a := range r.attached {
-		c := all[key.program]
+		c := all[key.probe]
 		if c == nil {
 			c = &count{units: map[*unit]bool{}}
-			all[key.program] = c
+			all[key.probe] = c
 		}
 		select {
 		case <-a.ready:

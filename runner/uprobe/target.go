@@ -66,8 +66,8 @@ var errAbsent = errors.New("no such function")
 
 // sites finds the places in a file; the error is errAbsent when it has none. The
 // list may come with an error about places that were left out. Functions written in
-// Go count only if they are asked for: libraries are not.
-func (t *target) sites(f *executable.File, golang bool) ([]site, error) {
+// Go are no library's.
+func (t *target) sites(f *executable.File) ([]site, error) {
 	if t.usdt() {
 		return t.probeSites(f)
 	}
@@ -80,13 +80,10 @@ func (t *target) sites(f *executable.File, golang bool) ([]site, error) {
 	} else {
 		functions, err = f.Functions(t.Name)
 	}
-	if len(functions) == 0 && err == nil {
-		return nil, errAbsent
-	}
 	var sites []site
 	for _, fn := range functions {
 		switch {
-		case fn.Go && !golang:
+		case fn.Go && !t.absolute():
 		case fn.Chooser:
 			err = fmt.Errorf("%s there only chooses between functions for different processors: name one of those", t.Name)
 		case t.returns() && fn.Go:
@@ -96,6 +93,9 @@ func (t *target) sites(f *executable.File, golang bool) ([]site, error) {
 		default:
 			sites = append(sites, site{offset: fn.Offset + t.Offset})
 		}
+	}
+	if len(sites) == 0 && err == nil {
+		err = errAbsent
 	}
 	return sites, err
 }

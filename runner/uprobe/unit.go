@@ -2,6 +2,7 @@ package uprobe
 
 import (
 	"context"
+	"maps"
 	"os"
 	"sync/atomic"
 	"time"
@@ -52,9 +53,11 @@ type unit struct {
 	roots map[directoryID]bool
 	// recent are files by what records of the kernel say of them.
 	recent map[recordID]time.Time
-	// seen are the files that have been searched for libraries in them.
-	seen map[fileID]bool
-	// found counts the files that a program is attached to.
+	// located are those of which each mapping counts.
+	located map[recordID]bool
+	// seen are files, and the programs that are for them.
+	seen map[fileID][]*probe
+	// found counts the files that were found for a program, tidied ones left out.
 	found map[*probe]int
 }
 
@@ -69,7 +72,8 @@ func newUnit(f *Follower, s container.Space) *unit {
 		f: f, space: s,
 		jobs: make(chan mapping, 256), kick: make(chan struct{}, 1), looked: make(chan struct{}),
 		since: time.Now(), ran: s.Container == nil,
-		roots: map[directoryID]bool{}, recent: map[recordID]time.Time{}, seen: map[fileID]bool{}, found: map[*probe]int{},
+		roots: map[directoryID]bool{}, recent: map[recordID]time.Time{}, located: map[recordID]bool{},
+		seen: map[fileID][]*probe{}, found: map[*probe]int{},
 	}
 	u.container.Store(s.Container)
 	if s.Container != nil && s.Container.StartedAt != 0 {
@@ -129,9 +133,12 @@ func (u *unit) run(ctx context.Context, pids []int) {
 		case <-u.kick:
 			u.lookAgain()
 		case <-timer.C:
-			if wait := u.awaitRoot(); wait > 0 {
-				timer.Reset(wait)
+			wait := u.awaitRoot()
+			if wait == 0 {
+				u.tidy()
+				wait = u.f.tidyEvery
 			}
+			timer.Reset(wait)
 		}
 	}
 }
@@ -144,7 +151,7 @@ func (u *unit) awaitRoot() time.Duration {
 	}
 	age := time.Since(u.since)
 	u.ran = u.ran || age > rootNever
-	if u.searchRoot([]int{int(u.space.PID)}); len(u.roots) > 0 {
+	if u.searchRoot(int(u.space.PID)); len(u.roots) > 0 {
 		u.lookAgain()
 		return 0
 	}
@@ -166,7 +173,7 @@ func (u *unit) lookAgain() {
 // look looks at everything: what the dynamic loader would find, and what the
 // processes have mapped.
 func (u *unit) look(pids []int) {
-	u.searchRoot(append([]int{int(u.space.PID)}, pids...))
+	u.searchRoot(append([]int{int(u.space.PID)}, pids...)...)
 	if len(u.roots) == 0 {
 		return // The processes are those of a container runtime.
 	}
@@ -176,9 +183,9 @@ func (u *unit) look(pids []int) {
 	}
 }
 
-// searchRoot searches the root directory of the first of these processes that is
-// there, unless that has been done.
-func (u *unit) searchRoot(pids []int) {
+// openRoot opens the root directory of the first of these processes that is there,
+// nil when none is.
+func (u *unit) openRoot(pids ...int) *root {
 	if u.space.MntNS == u.f.own {
 		pids = append([]int{os.Getpid()}, pids...)
 	}
@@ -189,16 +196,21 @@ func (u *unit) searchRoot(pids []int) {
 		}
 		// Asked for after the fact, as numbers of processes are reused.
 		if namespaceOf(pid) == u.space.MntNS {
-			u.search(r)
-			r.close()
-			return
+			return r
 		}
 		r.close()
 	}
+	return nil
 }
 
-// search attaches to what is there before any process uses it.
-func (u *unit) search(r *root) {
+// searchRoot attaches to what is there before any process uses it, unless that has
+// been done.
+func (u *unit) searchRoot(pids ...int) {
+	r := u.openRoot(pids...)
+	if r == nil {
+		return
+	}
+	defer r.close()
 	id, err := r.id()
 	// A container that is being made sees the host's files until it gets its own.
 	if err != nil || u.roots[id] || len(u.roots) >= maxRoots || !u.ran && u.f.hostRoots[id] {
@@ -236,6 +248,41 @@ func (u *unit) openNamed(r *root, name string, probes []*probe) {
 	defer file.Close()
 	c := &candidate{file: file, path: name}
 	for _, p := range probes {
-		u.attach(p, c, nil, nil)
+		u.attach(p, c, nil)
+	}
+}
+
+// tidy gives up files that are neither where they were nor in use: as long as they
+// are attached, they keep their place on the disk.
+func (u *unit) tidy() {
+	places := u.f.registry.places(u)
+	if len(places) == 0 {
+		return
+	}
+	all, err := processes()
+	if err != nil {
+		u.f.log.Warn("look for processes", "error", err)
+		return
+	}
+	pids := all[u.space.MntNS]
+	r := u.openRoot(append([]int{int(u.space.PID)}, pids...)...)
+	if r == nil {
+		return
+	}
+	defer r.close()
+	maps.DeleteFunc(places, func(p place, path string) bool { return u.f.registry.isAt(r, path, p.inode) })
+	if len(places) == 0 {
+		return
+	}
+	// The number alone: in containers the kernel may show another device.
+	running := map[uint64]bool{}
+	for _, pid := range pids {
+		_ = mappingsOf(pid, func(m mapping) { running[m.inode] = true })
+	}
+	for p := range places {
+		if !running[p.inode.number] {
+			u.f.registry.drop(u, p)
+			u.found[p.probe]--
+		}
 	}
 }

@@ -22,8 +22,9 @@ const ringPages = 16
 // kernel makes records of that for profilers; nothing has to be probed.
 type mapWatch struct {
 	rings []ring
-	// wake ends a wait.
-	wake int
+	// ready is an epoll descriptor that is readable when a ring is. As a file, it
+	// has a goroutine wait and no thread.
+	ready *os.File
 }
 
 // ring is the ring buffer of one CPU (struct perf_event_mmap_page).
@@ -40,20 +41,27 @@ func watchMappings() (*mapWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &mapWatch{}
-	if w.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
 		return nil, fmt.Errorf("watch mappings: %w", err)
 	}
+	if err := unix.SetNonblock(epoll, true); err != nil {
+		return nil, errors.Join(fmt.Errorf("watch mappings: %w", err), unix.Close(epoll))
+	}
+	w := &mapWatch{ready: os.NewFile(uintptr(epoll), "perf events")}
 	for _, cpu := range cpus {
 		r, err := openRing(cpu)
 		if errors.Is(err, unix.ENODEV) {
 			continue // It has just been switched off.
 		}
+		if err == nil {
+			w.rings = append(w.rings, r)
+			err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, r.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(r.fd)})
+		}
 		if err != nil {
 			w.close()
 			return nil, fmt.Errorf("watch mappings: %w", err)
 		}
-		w.rings = append(w.rings, r)
 	}
 	return w, nil
 }
@@ -105,29 +113,28 @@ func onlineCPUs() ([]int, error) {
 
 // wait blocks until there may be records. It returns false after stop.
 func (w *mapWatch) wait() bool {
-	fds := []unix.PollFd{{Fd: int32(w.wake), Events: unix.POLLIN}}
-	for _, r := range w.rings {
-		fds = append(fds, unix.PollFd{Fd: int32(r.fd), Events: unix.POLLIN})
+	conn, err := w.ready.SyscallConn()
+	if err != nil {
+		return false
 	}
-	for {
-		if _, err := unix.Poll(fds, -1); !errors.Is(err, unix.EINTR) {
-			return err == nil && fds[0].Revents == 0
-		}
-	}
+	var events [16]unix.EpollEvent
+	err = conn.Read(func(fd uintptr) bool {
+		n, err := unix.EpollWait(int(fd), events[:], 0)
+		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+	})
+	return err == nil
 }
 
 // stop ends wait, now and from now on.
-func (w *mapWatch) stop() {
-	_, _ = unix.Write(w.wake, binary.NativeEndian.AppendUint64(nil, 1))
-}
+func (w *mapWatch) stop() { _ = w.ready.Close() }
 
 // close frees the rings. Nobody may be reading.
 func (w *mapWatch) close() {
+	w.stop()
 	for _, r := range w.rings {
 		_ = unix.Munmap(r.mem)
 		_ = unix.Close(r.fd)
 	}
-	_ = unix.Close(w.wake)
 }
 
 // read calls do for all records that there are. It says whether some were lost.
