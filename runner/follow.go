@@ -2,6 +2,8 @@ package runner
 
 import (
 	"context"
+	"errors"
+	"strings"
 
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/runner/uprobe"
@@ -37,6 +39,11 @@ func (r *run) follow(ctx context.Context) error {
 	}
 	o.Namespaces = r.watcher.Table()
 	f, err := uprobe.Start(ctx, o)
+	var nowhere *uprobe.NowhereError
+	if errors.As(err, &nowhere) {
+		err = &HostError{Need: strings.Join(nowhere.Targets, ", "),
+			Hint: "check the path and the name of the function; without --host the gadget waits for a container that has it"}
+	}
 	if err != nil {
 		return attachError(o.Programs[0].Plan, err)
 	}

@@ -143,18 +143,29 @@ func (f *Follower) summary() {
 	}
 }
 
-// hopeless returns an error when no program can ever be attached: files of the host
-// that do not exist, or lack the function. Containers may still come.
+// NowhereError says that no program can ever be attached: the files that they name by
+// path are not on this host, or lack the function.
+type NowhereError struct {
+	// Targets are what the programs are for: uprobe /usr/bin/app:main.
+	Targets []string
+}
+
+func (e *NowhereError) Error() string {
+	return strings.Join(e.Targets, ", ") + ": found nowhere on this host"
+}
+
+// hopeless returns a NowhereError when nothing is attached, and nothing but files of
+// the host is asked for. Libraries may still come.
 func (f *Follower) hopeless() error {
 	counts := f.registry.counts()
-	var names []string
+	e := &NowhereError{}
 	for _, p := range f.probes {
 		if c := counts[p]; !p.target.absolute() || c != nil && c.files > 0 {
 			return nil
 		}
-		names = append(names, p.describe())
+		e.Targets = append(e.Targets, p.describe())
 	}
-	slices.Sort(names)
-	return fmt.Errorf("%s: found %s; check the path and the name, or leave out --host to wait for containers that have it",
-		strings.Join(slices.Compact(names), ", "), f.where())
+	slices.Sort(e.Targets)
+	e.Targets = slices.Compact(e.Targets)
+	return e
 }
