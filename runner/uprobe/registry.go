@@ -38,6 +38,8 @@ type place struct {
 type attachment struct {
 	path  string
 	maker *unit
+	// content is that of the file when it was tried.
+	content content
 	// users with the paths that the file has for them.
 	users map[*unit]string
 
@@ -53,6 +55,16 @@ type attachment struct {
 // works says that it is attached somewhere. It may be asked when it is ready.
 func (a *attachment) works() bool { return a.done != nil && len(a.done.links) > 0 }
 
+// failed says that it has been tried in vain.
+func (a *attachment) failed() bool {
+	select {
+	case <-a.ready:
+		return !a.works()
+	default:
+		return false
+	}
+}
+
 // use makes a unit a user of a program's attachment to a file, and attaches it if it
 // is the first. fresh is true when the unit was no user before.
 func (r *registry) use(u *unit, p *probe, f *candidate) (a *attachment, fresh bool, err error) {
@@ -60,11 +72,19 @@ func (r *registry) use(u *unit, p *probe, f *candidate) (a *attachment, fresh bo
 	if err != nil {
 		return nil, false, err
 	}
+	id, err := idOf(f.file)
+	if err != nil {
+		return nil, false, err
+	}
 	key := place{ino, p}
 	r.mu.Lock()
 	a, known := r.attached[key]
+	// An inode that nothing is attached to may become another file.
+	if known && a.failed() && a.content != id.content {
+		known = false
+	}
 	if !known {
-		a = &attachment{path: f.path, maker: u, users: map[*unit]string{}, ready: make(chan struct{})}
+		a = &attachment{path: f.path, maker: u, content: id.content, users: map[*unit]string{}, ready: make(chan struct{})}
 		r.attached[key] = a
 	}
 	_, used := a.users[u]

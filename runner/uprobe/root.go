@@ -183,10 +183,16 @@ func (r *root) entries(name string, limit int) ([]string, error) {
 // directoryID is a directory as stat has it.
 type directoryID struct{ device, inode uint64 }
 
-// fileID is a file as stat has it, in a state of its content.
+// fileID is a file as stat has it, with a certain content.
 type fileID struct {
-	device, inode, size uint64
-	changed             unix.Timespec
+	device, inode uint64
+	content       content
+}
+
+// content stands for what is in a file.
+type content struct {
+	size    int64
+	changed unix.Timespec
 }
 
 func idOf(f *os.File) (fileID, error) {
@@ -194,5 +200,5 @@ func idOf(f *os.File) (fileID, error) {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return fileID{}, &os.PathError{Op: "stat", Path: f.Name(), Err: err}
 	}
-	return fileID{st.Dev, st.Ino, uint64(st.Size), st.Ctim}, nil
+	return fileID{st.Dev, st.Ino, content{st.Size, st.Ctim}}, nil
 }
