@@ -13,8 +13,11 @@ import (
 	"strings"
 )
 
-// minClang is the oldest version whose objects are tested.
-const minClang = 14
+// MinClang is the oldest version whose objects are tested.
+const MinClang = 14
+
+// ClangRemedy is how to get a clang.
+const ClangRemedy = "apt install clang llvm"
 
 var (
 	clangName    = regexp.MustCompile(`^clang(?:-(\d+))?$`)
@@ -22,15 +25,17 @@ var (
 	clangVersion = regexp.MustCompile(`clang version (\d+)`)
 )
 
-// candidate is a compiler that was found.
-type candidate struct {
-	path    string
-	version int
+// Clang is a compiler that was found.
+type Clang struct {
+	Path string
+	// Version is the major one, 0 when it is not known.
+	Version int
 }
 
-// findClang returns the newest clang in the directories of path, a list as in $PATH.
-func findClang(ctx context.Context, path string) (string, error) {
-	var found []candidate
+// FindClang returns the newest clang in the directories of path, a list as in
+// $PATH. The error says what was tried, and ends with [ClangRemedy].
+func FindClang(ctx context.Context, path string) (Clang, error) {
+	var found []Clang
 	for _, dir := range filepath.SplitList(path) {
 		if !filepath.IsAbs(dir) {
 			continue // what lies in the working directory is not for us to run
@@ -52,32 +57,31 @@ func findClang(ctx context.Context, path string) (string, error) {
 			if version == 0 {
 				version = versionOf(ctx, full)
 			}
-			found = append(found, candidate{full, version})
+			found = append(found, Clang{full, version})
 		}
 	}
 	// Of equal versions the first on the path.
-	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(b.version, a.version) })
-	if len(found) > 0 && found[0].version >= minClang {
-		return found[0].path, nil
+	slices.SortStableFunc(found, func(a, b Clang) int { return cmp.Compare(b.Version, a.Version) })
+	if len(found) > 0 && found[0].Version >= MinClang {
+		return found[0], nil
 	}
-	return "", clangError(found)
+	return Clang{}, clangError(found)
 }
 
 // clangError says what was tried and what to do.
-func clangError(found []candidate) error {
-	const remedy = "apt install clang llvm"
+func clangError(found []Clang) error {
 	if len(found) == 0 {
-		return fmt.Errorf("compile eBPF: no clang on PATH (tried clang and clang-N, version %d or later is needed); %s", minClang, remedy)
+		return fmt.Errorf("compile eBPF: no clang on PATH (tried clang and clang-N, version %d or later is needed); %s", MinClang, ClangRemedy)
 	}
 	var tried []string
 	for _, c := range found {
 		version := "of an unknown version"
-		if c.version > 0 {
-			version = fmt.Sprintf("is version %d", c.version)
+		if c.Version > 0 {
+			version = fmt.Sprintf("is version %d", c.Version)
 		}
-		tried = append(tried, c.path+" "+version)
+		tried = append(tried, c.Path+" "+version)
 	}
-	return fmt.Errorf("compile eBPF: clang %d or later is needed, but %s; %s", minClang, strings.Join(tried, ", "), remedy)
+	return fmt.Errorf("compile eBPF: clang %d or later is needed, but %s; %s", MinClang, strings.Join(tried, ", "), ClangRemedy)
 }
 
 // versionOf returns the major version of the clang at path, 0 when it does not

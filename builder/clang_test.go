@@ -42,9 +42,9 @@ func TestFindClang(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := findClang(t.Context(), strings.Join(tt.path, string(filepath.ListSeparator)))
-			if got != tt.want {
-				t.Errorf("got %q, want %q (error %v)", got, tt.want, err)
+			got, err := FindClang(t.Context(), strings.Join(tt.path, string(filepath.ListSeparator)))
+			if got.Path != tt.want {
+				t.Errorf("got %q, want %q (error %v)", got.Path, tt.want, err)
 			}
 			for _, want := range tt.err {
 				if err == nil || !strings.Contains(err.Error(), want) {

@@ -54,7 +54,9 @@ func newCompiler(ctx context.Context, o Options) (*compiler, error) {
 		return nil, err
 	}
 	if c.clang == "" {
-		c.clang, err = findClang(ctx, os.Getenv("PATH"))
+		var found Clang
+		found, err = FindClang(ctx, os.Getenv("PATH"))
+		c.clang = found.Path
 	} else {
 		c.clang, err = exec.LookPath(c.clang)
 	}

@@ -47,7 +47,7 @@ func TestWriteHeaders(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "program.bpf.c"), []byte(program), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	clang, err := findClang(t.Context(), os.Getenv("PATH"))
+	clang, err := FindClang(t.Context(), os.Getenv("PATH"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestWriteHeaders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(clang, append(strings.Fields(string(flags)), "-Werror", "-fsyntax-only", "program.bpf.c")...)
+		cmd := exec.Command(clang.Path, append(strings.Fields(string(flags)), "-Werror", "-fsyntax-only", "program.bpf.c")...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", platform, err, out)

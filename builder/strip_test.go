@@ -17,12 +17,12 @@ import (
 // unstripped compiles a small program with DWARF in it.
 func unstripped(t testing.TB) []byte {
 	t.Helper()
-	clang, err := findClang(t.Context(), os.Getenv("PATH"))
+	clang, err := FindClang(t.Context(), os.Getenv("PATH"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), "o")
-	cmd := exec.Command(clang, "-target", "bpf", "-O2", "-g", "-c", "testdata/strip/program.c", "-o", out)
+	cmd := exec.Command(clang.Path, "-target", "bpf", "-O2", "-g", "-c", "testdata/strip/program.c", "-o", out)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
