@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/gadget-bpf/gadget/internal/event"
 	"github.com/gadget-bpf/gadget/internal/plan"
+	"github.com/gadget-bpf/gadget/runner/host"
 )
 
 // HostError says what this host lacks to run the gadget.
@@ -49,11 +49,11 @@ func (e *PermissionError) Error() string {
 // checkPermission answers questions that the kernel would answer with a riddle. A
 // gadget without programs asks the kernel for little.
 func checkPermission(p *plan.Plan) error {
-	effective, err := effectiveCaps()
+	effective, err := host.OwnCapabilities()
 	if err != nil {
 		return err
 	}
-	admin := effective&(1<<unix.CAP_SYS_ADMIN) != 0
+	admin := effective.Has(unix.CAP_SYS_ADMIN)
 	lists := func(s *plan.Source) bool { return s.Kind == plan.ProgramStats }
 	if !admin && slices.ContainsFunc(p.Sources, lists) {
 		return &PermissionError{To: "list eBPF programs", Missing: []string{"CAP_SYS_ADMIN"}}
@@ -68,14 +68,13 @@ func checkPermission(p *plan.Plan) error {
 }
 
 // checkLoad checks what loading programs needs, with these capabilities.
-func checkLoad(effective uint64) error {
-	has := func(c uint) bool { return effective&(1<<c) != 0 }
-	if !has(unix.CAP_SYS_ADMIN) {
+func checkLoad(effective host.Capabilities) error {
+	if !effective.Has(unix.CAP_SYS_ADMIN) {
 		var missing []string
-		if !has(unix.CAP_BPF) {
+		if !effective.Has(unix.CAP_BPF) {
 			missing = append(missing, "CAP_BPF")
 		}
-		if !has(unix.CAP_PERFMON) {
+		if !effective.Has(unix.CAP_PERFMON) {
 			missing = append(missing, "CAP_PERFMON")
 		}
 		if len(missing) > 0 {
@@ -83,20 +82,6 @@ func checkLoad(effective uint64) error {
 		}
 	}
 	return nil
-}
-
-// effectiveCaps reads the effective capability set of this process.
-func effectiveCaps() (uint64, error) {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, fmt.Errorf("read capabilities: %w", err)
-	}
-	for line := range strings.Lines(string(status)) {
-		if hex, ok := strings.CutPrefix(line, "CapEff:"); ok {
-			return strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
-		}
-	}
-	return 0, errors.New("read capabilities: no CapEff line in /proc/self/status")
 }
 
 // tracefs mount points in the order in which the kernel documents them.

@@ -11,7 +11,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
-	"golang.org/x/sys/unix"
+
+	"github.com/gadget-bpf/gadget/runner/host"
 )
 
 // kernel is what a run knows of the kernel under it. It answers the conditions of
@@ -42,13 +43,7 @@ func (k *kernel) types() (*btf.Spec, error) {
 }
 
 // Release implements [plan.Kernel].
-func (k *kernel) Release() string {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return ""
-	}
-	return unix.ByteSliceToString(u.Release[:])
-}
+func (k *kernel) Release() string { return host.Release() }
 
 // Arch implements [plan.Kernel].
 func (k *kernel) Arch() string { return runtime.GOARCH }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/host"
 	"github.com/gadget-bpf/gadget/runner/pipe"
 )
 
@@ -54,7 +55,7 @@ func (r *run) watchContainers(ctx context.Context) (err error) {
 // containers: watching them takes more than it would need itself.
 func (r *run) goWithout(err error) error {
 	if !r.opts.Selector.Empty() || hasContainers(r.plan) {
-		if effective, capErr := effectiveCaps(); capErr == nil {
+		if effective, capErr := host.OwnCapabilities(); capErr == nil {
 			err = cmp.Or(checkLoad(effective), err)
 		}
 		return fmt.Errorf("watch containers: %w", err)
