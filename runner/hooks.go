@@ -3,6 +3,7 @@ package runner
 import (
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -10,6 +11,40 @@ import (
 
 	"github.com/gadget-bpf/gadget/internal/plan"
 )
+
+// ProbeHooks attaches a program that does nothing for each of these kinds
+// ([plan.HookKinds]), in the way programs of that kind are attached, and takes it
+// away at once. It says what did not work, nil for what did. Waits of the kernel
+// overlap.
+func ProbeHooks(kinds []string) map[string]error {
+	var (
+		mu    sync.Mutex
+		group sync.WaitGroup
+		found = map[string]error{}
+		typed []string
+	)
+	probe := func(k *kernel, kind string) {
+		err := k.probeHook(kind)
+		mu.Lock()
+		defer mu.Unlock()
+		found[kind] = err
+	}
+	for _, kind := range kinds {
+		switch kind {
+		case "tp_btf", "fentry", "fexit", "lsm", "iter":
+			typed = append(typed, kind)
+		default:
+			group.Go(func() { probe(newKernel(nil), kind) })
+		}
+	}
+	// These need the kernel's types, which take long to read.
+	k := newKernel(nil)
+	for _, kind := range typed {
+		probe(k, kind)
+	}
+	group.Wait()
+	return found
+}
 
 // probeHook attaches a program that does nothing, in the way programs of that kind
 // are attached (one of [plan.HookKinds]), and says why it did not work. Kernels

@@ -102,6 +102,13 @@ func (d *docker) lookup(ctx context.Context, ids []string) (map[string]dockerCon
 	return found, nil
 }
 
+// version asks docker which it is.
+func (d *docker) version(ctx context.Context) (string, error) {
+	var answer struct{ Version string }
+	err := d.get(ctx, "/version", &answer)
+	return answer.Version, err
+}
+
 func (d *docker) get(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, dockerTimeout)
 	defer cancel()
