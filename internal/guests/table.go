@@ -3,6 +3,7 @@ package guests
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -57,40 +58,29 @@ func (t *Table) Read(page string) error {
 	if err != nil {
 		return err
 	}
-	var notes []string
-	for line := range strings.Lines(body) {
-		if _, text, ok := strings.Cut(strings.TrimSpace(line), ". "); ok && line[0] >= '1' && line[0] <= '9' {
-			notes = append(notes, text)
-		}
+	notes := map[string]string{}
+	for _, m := range noteLines.FindAllStringSubmatch(body, -1) {
+		notes[m[1]] = m[2]
 	}
 	found := map[string][]Result{}
 	var kernels []string
-	for line := range strings.Lines(body) {
-		row := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+	for _, m := range rowLines.FindAllStringSubmatch(body, -1) {
+		name, cells := m[1], strings.Split(m[2], " | ")
 		switch {
-		case len(row) < 2 || strings.Contains(row[0], "---"):
+		case name == "---":
 			continue
-		case !strings.Contains(row[0], "`"):
-			kernels = row[1:]
+		case !strings.HasPrefix(name, "`"):
+			kernels = cells
 			continue
 		}
-		name := strings.Trim(row[0], " `")
-		for i, text := range row[1:] {
-			r := Result{Case: name, Verdict: "absent"}
-			var note int
-			switch text = strings.TrimSpace(text); {
-			case text == okMark:
+		for i, text := range cells[:min(len(cells), len(kernels))] {
+			r := Result{Case: strings.Trim(name, "`")}
+			if text == okMark {
 				r.Verdict = "ok"
-			case i >= len(kernels):
-				return fmt.Errorf("row %s: more cells than kernels", name)
-			default:
-				if _, err := fmt.Sscanf(text, absentMark+" (%d)", &note); err != nil || note < 1 || note > len(notes) {
-					continue
-				}
-				r.Detail = notes[note-1]
+			} else if note, ok := strings.CutPrefix(text, absentMark+" ("); ok {
+				r.Verdict, r.Detail = "absent", notes[strings.TrimSuffix(note, ")")]
 			}
-			kernel := strings.TrimSpace(kernels[i])
-			found[kernel] = append(found[kernel], r)
+			found[kernels[i]] = append(found[kernels[i]], r)
 		}
 	}
 	for _, k := range t.Kernels {
@@ -98,6 +88,13 @@ func (t *Table) Read(page string) error {
 	}
 	return nil
 }
+
+// What a table consists of: rows, the first of which has the kernels, and the notes
+// that they refer to.
+var (
+	rowLines  = regexp.MustCompile(`(?m)^\| (.*?) \| (.*) \|$`)
+	noteLines = regexp.MustCompile(`(?m)^(\d+)\. (.*)$`)
+)
 
 // Write returns the page with the table in it.
 func (t *Table) Write(page string) (string, error) {
