@@ -36,6 +36,9 @@ var formatters = map[string]formatter{
 	"gadget_file_flags": {event.FileFlags, 4, "formatters.file_flags.target", "", "", false},
 	"gadget_uid":        {event.User, 4, "uidgidresolver.target", "user", "", true},
 	"gadget_gid":        {event.Group, 4, "uidgidresolver.target", "group", "", true},
+	// Ours: the peer has an enum in each gadget.
+	"gadget_capability":     {event.EnumName, 4, "ebpf.formatter.enum", "", "", false},
+	"gadget_capability_set": {event.EnumSet, 8, "ebpf.formatter.enum", "", "", false},
 }
 
 // typed adds a number and, when its typedef has a meaning, the text made of it.
@@ -76,8 +79,13 @@ func (b *layoutBuilder) formatted(f event.Field, fm formatter, template string) 
 	text := f
 	text.Name, text.Kind, text.Column.Title = target, fm.kind, ""
 	text.Tags, text.Hidden = nil, fm.hidden
-	if fm.kind == event.Timestamp {
+	switch fm.kind {
+	case event.Timestamp:
 		text.Format = b.annotation(f.Name, "formatters.timestamp.format")
+	case event.EnumName:
+		text.Enum = event.Capabilities()
+	case event.EnumSet:
+		text.Enum = event.CapabilityBits()
 	}
 	b.add(text, fm.template)
 }

@@ -25,6 +25,10 @@ typedef __u64 gadget_syscall;
 typedef __u32 gadget_file_mode;
 typedef __u32 gadget_file_flags;
 
+/* A capability by number, CAP_CHOWN is 0, and several by bit. */
+typedef __u32 gadget_capability;
+typedef __u64 gadget_capability_set;
+
 /* Amounts: bytes, and nanoseconds. */
 typedef __u64 gadget_bytes;
 typedef __u64 gadget_duration;

@@ -41,6 +41,8 @@ struct event {
 	gadget_bytes size_raw;
 	gadget_duration took_raw;
 	gadget_uid owner_raw;
+	gadget_capability cap_raw;
+	gadget_capability_set caps_raw;
 	gadget_netns_id netns;
 	struct gadget_l4endpoint_t src;
 	struct gadget_l3endpoint_t gateway;
