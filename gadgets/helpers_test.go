@@ -159,6 +159,7 @@ func checkHelpers(t *testing.T, reader *ringbuf.Reader) {
 		{"slot of 1<<63, log2 of 65535", e.Numbers[5], 64<<8 | 15},
 		{"mount namespace", e.Numbers[7], inode("/proc/self/ns/mnt")},
 		{"task state", e.Numbers[8], 0},
+		{"system call", e.Numbers[12], unix.SYS_GETPID},
 		{"mount namespace of the process", e.MntNS, inode("/proc/self/ns/mnt")},
 		{"pid", uint64(e.PID), uint64(os.Getpid())},
 		{"ppid", uint64(e.PPID), uint64(os.Getppid())},

@@ -13,6 +13,7 @@
 #include <gadget/maps.bpf.h>
 #include <gadget/mntns.h>
 #include <gadget/sockets-map.h>
+#include <gadget/syscall.h>
 #include <gadget/user_stack_map.h>
 
 struct event {
@@ -70,6 +71,7 @@ int BPF_PROG(use_all, struct pt_regs *regs, long ret)
 	numbers(event->numbers);
 	event->numbers[10] = gadget_get_syscall_arg1(regs);
 	event->numbers[11] = gadget_get_kernel_stack(ctx);
+	event->numbers[12] = gadget_current_syscall_nr();
 	gadget_process_populate(&event->proc);
 	gadget_get_user_stack(ctx, &event->ustack);
 	gadget_submit_buf(ctx, &events, event, sizeof(*event));

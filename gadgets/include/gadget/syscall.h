@@ -36,6 +36,7 @@
 /* Arguments are counted from 0. */
 #if defined(__TARGET_ARCH_x86)
 
+#define __GADGET_NR_MEMBER orig_ax
 #define GADGET_SYSCALL_NR(regs) ((long)(regs)->orig_ax)
 #define GADGET_SYSCALL_ARG0(regs) __GADGET_REGISTER(regs, di)
 #define GADGET_SYSCALL_ARG1(regs) __GADGET_REGISTER(regs, si)
@@ -68,6 +69,7 @@
 
 #elif defined(__TARGET_ARCH_arm64)
 
+#define __GADGET_NR_MEMBER syscallno
 #define GADGET_SYSCALL_NR(regs) ((long)(regs)->syscallno)
 /* The first register has the return value by then. */
 #define GADGET_SYSCALL_ARG0(regs) __GADGET_REGISTER(regs, orig_x0)
@@ -109,6 +111,32 @@ static __always_inline bool gadget_in_compat_syscall(void)
 
 	gadget_read_current(flags, __GADGET_COMPAT_FIELD, __GADGET_COMPAT_FIELD);
 	return flags & __GADGET_COMPAT_BIT;
+}
+
+/* A thread of the kernel, which makes no system calls (include/linux/sched.h). */
+#define __GADGET_PF_KTHREAD 0x00200000
+
+/* Size of a kernel stack on kernels that have to be told where registers lie. */
+#define __GADGET_THREAD_SIZE (16 * 1024)
+
+/*
+ * The number of the system call that the current task is in, for programs that are
+ * not given its registers: -1 when it is in none, or in one of 32 bits.
+ */
+static __always_inline long gadget_current_syscall_nr(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct pt_regs *regs;
+
+	if (BPF_CORE_READ(task, flags) & __GADGET_PF_KTHREAD || gadget_in_compat_syscall())
+		return -1;
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	else
+		/* They lie at the upper end of the stack. */
+		regs = BPF_CORE_READ(task, stack) + __GADGET_THREAD_SIZE -
+		       bpf_core_type_size(struct pt_regs);
+	return (int)BPF_CORE_READ(regs, __GADGET_NR_MEMBER);
 }
 
 #endif /* GADGET_SYSCALL_H */
