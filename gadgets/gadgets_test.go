@@ -152,28 +152,8 @@ func loadWith(t *testing.T, spec *ebpf.CollectionSpec, switches []string, bits i
 // that contain marker.
 func trace(t *testing.T, dir, marker string, params map[string]string, do func()) []map[string]any {
 	t.Helper()
-	needRoot(t)
-	img, md := buildGadget(t, dir, "")
-	p, err := plan.New(img.Platform("amd64").Layer(schemas.MediaTypeProgram).Data, md)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	report, err := runner.Run(ctx, p, runner.Options{
-		Params: params, Host: true, Out: &out,
-		Encoder: func(s *plan.Source, env *event.Env) (event.Encoder, error) {
-			return event.NewJSON(s.Layout, env, event.JSONOptions{}), nil
-		},
-		Ready: func() { do(); stop() },
-	})
-	if err != nil && !errors.Is(err, context.Canceled) {
-		t.Fatalf("%+v (report %+v)", err, report)
-	}
-	gadgettest.CheckSchema(t, p.Sources[0].Layout, event.JSONOptions{}, out.Bytes())
 	var events []map[string]any
-	for line := range bytes.Lines(out.Bytes()) {
+	for line := range bytes.Lines(runWhile(t, dir, runner.Options{Params: params, Host: true}, do)) {
 		if !bytes.Contains(line, []byte(marker)) {
 			continue
 		}
@@ -184,6 +164,31 @@ func trace(t *testing.T, dir, marker string, params map[string]string, do func()
 		events = append(events, e)
 	}
 	return events
+}
+
+// runWhile runs a gadget while do runs, and returns its events as JSON.
+func runWhile(t *testing.T, dir string, o runner.Options, do func()) []byte {
+	t.Helper()
+	needRoot(t)
+	img, md := buildGadget(t, dir, "")
+	p, err := plan.New(img.Platform("amd64").Layer(schemas.MediaTypeProgram).Data, md)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	o.Out = &out
+	o.Encoder = func(s *plan.Source, env *event.Env) (event.Encoder, error) {
+		return event.NewJSON(s.Layout, env, event.JSONOptions{}), nil
+	}
+	o.Ready = func() { do(); stop() }
+	report, err := runner.Run(ctx, p, o)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatalf("%+v (report %+v)", err, report)
+	}
+	gadgettest.CheckSchema(t, p.Sources[0].Layout, event.JSONOptions{}, out.Bytes())
+	return out.Bytes()
 }
 
 // pick returns some of the fields, by dotted name.

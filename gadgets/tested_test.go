@@ -3,6 +3,7 @@ package gadgets_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gadget-bpf/gadget/schemas"
@@ -34,6 +35,24 @@ func TestHaveTests(t *testing.T) {
 		}
 		if _, problems, err := schemas.ParseTests(file, text); err != nil || len(problems) > 0 {
 			t.Errorf("%v %v", problems, err)
+		}
+	}
+}
+
+// The list of gadgets has all of them.
+func TestGadgetsAreListed(t *testing.T) {
+	list, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs, err := filepath.Glob("*/gadget.yaml")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no gadgets: %v", err)
+	}
+	for _, d := range dirs {
+		name := filepath.Dir(d)
+		if !strings.Contains(string(list), "["+name+"]("+name+"/README.md)") {
+			t.Errorf("README.md does not list %s", name)
 		}
 	}
 }
