@@ -124,7 +124,7 @@ func (r *run) watchLosses(ctx context.Context) {
 // reportLosses calls Options.Lost for what was lost since the last call.
 func (r *run) reportLosses() {
 	for _, s := range r.sources {
-		if s.reader == nil {
+		if s.loss == nil {
 			continue
 		}
 		if err := s.loss.read(); err != nil {

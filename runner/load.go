@@ -266,7 +266,8 @@ func installFilter(spec *ebpf.CollectionSpec, filterMap *ebpf.Map) error {
 func newLoaded(coll *ebpf.Collection, sources []*plan.Source, counted map[int]bool) *loaded {
 	l := &loaded{coll: coll, losses: map[string]*loss{}}
 	for i, s := range sources {
-		if s.Kind != plan.Tracer {
+		// A map that is full is the gadget's affair, and its to count.
+		if s.Kind != plan.Tracer && s.Lost == "" {
 			continue
 		}
 		l.losses[s.Name] = openLoss(coll, s, i, counted[i])

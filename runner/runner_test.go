@@ -334,6 +334,31 @@ func TestMapIterator(t *testing.T) {
 	}
 }
 
+// TestMapIteratorLoss checks that what a full map had no room for is lost, when the
+// gadget counts it.
+func TestMapIteratorLoss(t *testing.T) {
+	gadgettest.NeedRoot(t)
+	p := gadgettest.Plan(t, "testdata/counts")
+	p.Sources[0].Interval, p.Sources[0].FinalFetch = time.Hour, true
+	var told uint64
+	o := floodOptions(&bytes.Buffer{})
+	o.Params = map[string]string{
+		"target": o.Params["target"], "syscall_nr": o.Params["syscall"], "calls_max_entries": "16",
+	}
+	o.Encoder = json
+	o.Lost = func(_ string, n, _ uint64) { told += n }
+	report := runUntil(t, p, o, func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		for i := range 100 {
+			unix.Syscall(unix.SYS_GETPRIORITY, uintptr(i)+5, 0, 0)
+		}
+	})
+	if s := report.Sources[0]; s.Delivered != 16 || s.Lost != 84 || told != 84 || s.LossUnknown {
+		t.Errorf("%d rows and %d lost, told of %d; want 16 and 84; unknown: %v", s.Delivered, s.Lost, told, s.LossUnknown)
+	}
+}
+
 func decode(t *testing.T, text []byte, into any) {
 	t.Helper()
 	if err := encjson.Unmarshal(text, into); err != nil {

@@ -126,6 +126,7 @@ func (r *run) openBatch(src *source) (err error) {
 		fetch = src.iterators.fetch
 	case plan.MapIterator:
 		fetch = fetchMap(r.loaded.coll.Maps[src.Map])
+		src.loss = r.loaded.losses[src.Name]
 	default:
 		c, err := r.openCollector(src.Source)
 		if err != nil {
@@ -161,9 +162,9 @@ func (mute) Append(dst []byte, _ *event.Record) []byte { return dst }
 func (mute) End(dst []byte) []byte                     { return dst }
 
 // lost is how many events have been lost so far, in the kernel and in a perf buffer.
-// Rows that are fetched cannot get lost on the way.
+// Rows that are fetched cannot get lost on the way, only before.
 func (s *source) lost() uint64 {
-	if s.reader == nil {
+	if s.loss == nil {
 		return 0
 	}
 	if s.loss.fromReader {

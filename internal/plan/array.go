@@ -94,7 +94,7 @@ func (p *Plan) addMapIterator(decl string) error {
 		return fmt.Errorf("GADGET_MAPITER %s: %w", name, err)
 	}
 	layout.Array = true
-	s := &Source{Name: name, Kind: MapIterator, Layout: layout, Map: mapName, Struct: value.Name}
+	s := &Source{Name: name, Kind: MapIterator, Layout: layout, Map: mapName, Lost: p.lossCounter(mapName), Struct: value.Name}
 	if s.Interval, err = duration(perSource(p.Metadata.ParamDefaults[mapFetchInterval], name), defaultMapInterval); err != nil {
 		p.ignoreDefault(mapFetchInterval, err)
 	}

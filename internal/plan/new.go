@@ -162,11 +162,17 @@ func (p *Plan) addTracer(decl string) error {
 		return fmt.Errorf("GADGET_TRACER %s: %w", name, err)
 	}
 	src := &Source{Name: name, Kind: Tracer, Layout: layout, Map: mapName, Struct: structName}
-	if lost, ok := p.Spec.Maps[mapName+lostSuffix]; ok && lost.Type == ebpf.PerCPUArray && lost.ValueSize == 8 {
-		src.Lost = lost.Name
-	}
+	src.Lost = p.lossCounter(mapName)
 	p.Sources = append(p.Sources, src)
 	return nil
+}
+
+// lossCounter finds the gadget's own counter of what a map had no room for.
+func (p *Plan) lossCounter(mapName string) string {
+	if m, ok := p.Spec.Maps[mapName+lostSuffix]; ok && m.Type == ebpf.PerCPUArray && m.ValueSize == 8 {
+		return m.Name
+	}
+	return ""
 }
 
 // Source returns the data source of that name, nil when there is none.

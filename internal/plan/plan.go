@@ -84,7 +84,8 @@ type Source struct {
 	First      time.Duration
 	Count      uint64
 	FinalFetch bool
-	// Lost is the per-CPU array that counts lost events, "" when the gadget has none.
+	// Lost is the per-CPU array in which the gadget counts lost events, or rows that
+	// its map had no room for; "" when it does not.
 	Lost string
 	// Struct is the C name of the event struct, the value's for a MapIterator.
 	Struct string

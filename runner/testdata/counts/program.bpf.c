@@ -25,6 +25,17 @@ struct {
 	__type(value, struct call_count);
 } calls SEC(".maps");
 
+const volatile __u32 calls_max_entries = 16384;
+GADGET_PARAM(calls_max_entries);
+
+/* Calls for which there was no room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} calls_lost_samples SEC(".maps");
+
 GADGET_MAPITER(counts, calls);
 
 const volatile __u32 target = 0;
@@ -43,8 +54,15 @@ int on_syscall(struct bpf_raw_tracepoint_args *ctx)
 	struct call_count zero = {.pid = target};
 	struct call_count *value = bpf_map_lookup_or_try_init(&calls, &key, &zero);
 
-	if (value)
+	if (value) {
 		__sync_fetch_and_add(&value->calls, 1);
+		return 0;
+	}
+	__u32 index = 0;
+	__u64 *lost = bpf_map_lookup_elem(&calls_lost_samples, &index);
+
+	if (lost)
+		(*lost)++;
 	return 0;
 }
 
