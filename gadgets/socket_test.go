@@ -90,6 +90,7 @@ func openSockets(t *testing.T, pid string) *testSockets {
 			s.connections(addr)
 			s.datagrams(addr)
 		}
+		s.mapped()
 	})
 	return s
 }
@@ -234,6 +235,22 @@ func (s *testSockets) connections(addr netip.Addr) {
 	silent := connect(deferred)
 	s.expect("TCP", s.local(silent), s.local(deferred), "ESTABLISHED", silent)
 	s.expect("TCP", s.local(deferred), s.local(silent), "NEW_SYN_RECV", -1)
+}
+
+// mapped is a server of IPv6 with a client of IPv4: that is what both speak.
+func (s *testSockets) mapped() {
+	v4, v6 := netip.MustParseAddr("127.0.0.1"), netip.IPv6Unspecified()
+	server := s.socket(v6, unix.SOCK_STREAM)
+	s.check(unix.Listen(server, 10))
+	s.expect("TCP", s.local(server), unspecified(v6), "LISTEN", server)
+	client := s.socket(v4, unix.SOCK_STREAM)
+	addr := netip.AddrPortFrom(v4, s.local(server).Port())
+	s.check(unix.Connect(client, sockaddr(addr)))
+	accepted, _, err := unix.Accept4(server, unix.SOCK_CLOEXEC)
+	s.check(err)
+	s.fds = append(s.fds, accepted)
+	s.expect("TCP", s.local(client), addr, "ESTABLISHED", client)
+	s.expect("TCP", addr, s.local(client), "ESTABLISHED", accepted)
 }
 
 func (s *testSockets) datagrams(addr netip.Addr) {

@@ -6,12 +6,10 @@
 #undef CLOSE
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
 
+#include <gadget/endpoints.h>
 #include <gadget/macros.h>
 #include <gadget/types.h>
-
-#define AF_INET6 10
 
 /* States of include/net/tcp_states.h, which UDP shares. */
 enum gadget_socket_state {
@@ -40,25 +38,12 @@ struct socket_entry {
 
 GADGET_ITER(sockets, socket_entry, gadget_tcp, gadget_udp);
 
-/* What all sockets have, also those of a connection that is only coming or going. */
-static __always_inline void fill(struct socket_entry *row, struct sock_common *sk, __u16 proto)
+/* What all sockets have. */
+static __always_inline bool fill(struct socket_entry *row, struct sock_common *sk, __u16 proto)
 {
-	__u8 version = 4;
-
-	if (sk->skc_family == AF_INET6) {
-		version = 6;
-		BPF_CORE_READ_INTO(&row->src.addr_raw.v6, sk, skc_v6_rcv_saddr.in6_u.u6_addr8);
-		BPF_CORE_READ_INTO(&row->dst.addr_raw.v6, sk, skc_v6_daddr.in6_u.u6_addr8);
-	} else {
-		row->src.addr_raw.v4 = sk->skc_rcv_saddr;
-		row->dst.addr_raw.v4 = sk->skc_daddr;
-	}
-	row->src.port = sk->skc_num;
-	row->dst.port = bpf_ntohs(sk->skc_dport);
-	row->src.proto_raw = row->dst.proto_raw = proto;
-	row->src.version = row->dst.version = version;
 	row->state_raw = sk->skc_state;
 	row->netns = BPF_CORE_READ(sk, skc_net.net, ns.inum);
+	return gadget_endpoints_from_socket(&row->src, &row->dst, sk, proto);
 }
 
 /* The inode that /proc/PID/fd shows; 0 when no process has the socket any more. */
@@ -80,9 +65,8 @@ int gadget_tcp(struct bpf_iter__tcp *ctx)
 	struct socket_entry row = {};
 
 	/* After the last socket there is a call without one. */
-	if (!sk)
+	if (!sk || !fill(&row, sk, IPPROTO_TCP))
 		return 0;
-	fill(&row, sk, IPPROTO_TCP);
 	row.uid = ctx->uid;
 	/* These are structs of their own, of which only the beginning is a socket's. */
 	if (row.state_raw != TIME_WAIT && row.state_raw != NEW_SYN_RECV)
@@ -97,9 +81,8 @@ int gadget_udp(struct bpf_iter__udp *ctx)
 	struct sock *sk = (struct sock *)ctx->udp_sk;
 	struct socket_entry row = {};
 
-	if (!sk)
+	if (!sk || !fill(&row, &sk->__sk_common, IPPROTO_UDP))
 		return 0;
-	fill(&row, &sk->__sk_common, IPPROTO_UDP);
 	row.uid = ctx->uid;
 	row.ino = inode_of(sk);
 	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
