@@ -2,6 +2,7 @@ package gadgets_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -46,12 +47,23 @@ func planGadget(t *testing.T, dir string) *plan.Plan {
 // it ends, and returns the rows of all its tables.
 func snapshotOf(t *testing.T, p *plan.Plan, o runner.Options) []map[string]any {
 	t.Helper()
+	return rowsDuring(t, p, o, nil)
+}
+
+// rowsDuring is snapshotOf for a gadget that ends when do has ended.
+func rowsDuring(t *testing.T, p *plan.Plan, o runner.Options, do func()) []map[string]any {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	if do != nil {
+		o.Ready = func() { do(); stop() }
+	}
 	var out bytes.Buffer
 	o.Out = &out
 	o.Encoder = func(s *plan.Source, env *event.Env) (event.Encoder, error) {
 		return event.NewJSON(s.Layout, env, event.JSONOptions{}), nil
 	}
-	report, err := runner.Run(t.Context(), p, o)
+	report, err := runner.Run(ctx, p, o)
 	if err != nil {
 		t.Fatalf("%+v (report %+v)", err, report)
 	}

@@ -117,11 +117,18 @@ func (s *testSockets) check(err error) {
 
 // socket opens a socket on a free port.
 func (s *testSockets) socket(addr netip.Addr, kind int) int {
+	s.t.Helper()
+	return s.socketOf(addr, kind, 0)
+}
+
+// socketOf is socket for another protocol than the usual one.
+func (s *testSockets) socketOf(addr netip.Addr, kind, protocol int) int {
+	s.t.Helper()
 	family := unix.AF_INET
 	if addr.Is6() {
 		family = unix.AF_INET6
 	}
-	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC, protocol)
 	s.check(err)
 	s.fds = append(s.fds, fd)
 	s.check(unix.Bind(fd, sockaddr(netip.AddrPortFrom(addr, 0))))

@@ -19,7 +19,8 @@ const Image = "localhost/tiny:latest"
 var busyboxPaths = []string{"/bin/busybox", "/usr/bin/busybox"}
 
 // applets are the names under which the image has busybox, in /bin.
-var applets = []string{"sh", "true", "false", "echo", "cat", "sleep", "ls", "id", "unshare", "touch", "wget"}
+var applets = []string{"sh", "true", "false", "echo", "cat", "sleep", "ls", "id", "unshare", "touch", "wget",
+	"nc", "head", "grep", "wc"}
 
 // File is a file of an image: a regular one that may be executed, unless it is a
 // symbolic link.
