@@ -104,8 +104,8 @@ func AppendEnumSet(dst []byte, e *Enum, v uint64, sep string) []byte {
 	return dst
 }
 
-// AppendProtocol appends the IANA name of an IP protocol, such as TCP; proto#N
-// for one that Linux does not speak.
+// AppendProtocol appends the IANA name of an IP protocol, such as TCP, or MPTCP,
+// which has a number of Linux's; proto#N for one that Linux does not speak.
 func AppendProtocol(dst []byte, proto uint16) []byte {
 	return appendNamed(dst, lookup(protocolNames(), uint64(proto)), "proto#", uint64(proto))
 }
@@ -113,7 +113,7 @@ func AppendProtocol(dst []byte, proto uint16) []byte {
 const protocolTable = `HOPOPT ICMP IGMP =4 IPv4 =6 TCP =8 EGP =12 PUP =17 UDP =22 XNS-IDP =29 ISO-TP4 =33 DCCP
 =41 IPv6 =43 IPv6-Route IPv6-Frag =46 RSVP GRE =50 ESP AH =58 IPv6-ICMP IPv6-NoNxt IPv6-Opts =89 OSPFIGP
 =92 MTP =94 IPIP =97 ETHERIP ENCAP =103 PIM =108 IPComp =112 VRRP =115 L2TP =132 SCTP =136 UDPLite MPLS-in-IP
-=143 Ethernet`
+=143 Ethernet =262 MPTCP`
 
 func appendNamed(dst []byte, name, prefix string, n uint64) []byte {
 	if name != "" {

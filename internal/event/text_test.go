@@ -39,6 +39,7 @@ func TestNumbers(t *testing.T) {
 		{AppendEnumSet(nil, nil, 8, "|"), ""},
 		{AppendProtocol(nil, 6), "TCP"},
 		{AppendProtocol(nil, 58), "IPv6-ICMP"},
+		{AppendProtocol(nil, 262), "MPTCP"},
 		{AppendProtocol(nil, 300), "proto#300"},
 		{AppendFileFlags(nil, 0), "O_RDONLY"},
 		{AppendFileFlags(nil, 3), "O_WRONLY|O_RDWR"},
