@@ -174,6 +174,16 @@ var scenarios = []scenario{
 	}},
 	{"keys", 0, operations, operationsRecords},
 	{"keys-terminal", 60, operations, operationsRecords},
+	{"empty-keys", 0, func() *table {
+		b := &table{}
+		b.add("disk", event.CString, "type", "key")
+		b.add("op", event.CString, "type", "key")
+		b.add("n", event.Uint64, "type", "counter")
+		b.add("h", event.Uint64, "type", "histogram")
+		return b
+	}, func(b *table) []*event.Record {
+		return []*event.Record{b.record("", "a=b", 1, 1), b.record("", "", 2, 1), b.record("", "c", 1, 1)}
+	}},
 	{"signed", 0, func() *table {
 		b := &table{}
 		b.add("delta", event.Int64, "type", "histogram")

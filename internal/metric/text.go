@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -96,10 +97,15 @@ func (m *Metric) title() string {
 	return string(event.AppendControlSafe(nil, []byte(title)))
 }
 
-// table draws all counters and gauges: a line for each series, keys first.
+// table draws all counters and gauges: a line for each series, keys first, but for
+// those that are always empty.
 func (d *drawing) table(c *Collector, all []*series) {
 	l := &event.Layout{}
 	for i, f := range c.set.Keys {
+		// A gadget may fill its keys only where it is told to.
+		if len(all) > 0 && !slices.ContainsFunc(all, func(s *series) bool { return s == c.other || s.keys[i] != "" }) {
+			continue
+		}
 		l.Fields = append(l.Fields, event.Field{Name: f.Name, Kind: event.Added, Slot: i, Column: f.Column})
 	}
 	var numbers []int
@@ -184,25 +190,26 @@ func (d *drawing) histogram(c *Collector, all []*series, i int) {
 	}
 }
 
-// names tells a series from others: key=value, with quotes where they are needed.
+// names tells a series from others: key=value, with quotes where they are needed,
+// without the keys that are empty.
 func (s *series) names(c *Collector) string {
 	if s == c.other {
 		return "(other)"
 	}
-	var b strings.Builder
+	var names []string
 	for i, text := range s.keys {
-		if i > 0 {
-			b.WriteByte(' ')
+		if text == "" {
+			continue
 		}
 		safe := event.AppendControlSafe(nil, []byte(c.set.Keys[i].Name+"="))
-		if text == "" || strings.ContainsAny(text, " \"=") {
+		if strings.ContainsAny(text, " \"=") {
 			safe = event.AppendQuoted(safe, []byte(text))
 		} else {
 			safe = event.AppendControlSafe(safe, []byte(text))
 		}
-		b.Write(safe)
+		names = append(names, string(safe))
 	}
-	return b.String()
+	return strings.Join(names, " ")
 }
 
 // bars draws the ranges from first to last.
