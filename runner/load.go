@@ -15,6 +15,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
+	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
 	"github.com/gadget-bpf/gadget/internal/plan"
@@ -48,6 +49,10 @@ func load(c *choice, filterMap *ebpf.Map, k *kernel, o Options) (*loaded, error)
 	spec, err := prepare(p, c, o)
 	if err != nil {
 		return nil, err
+	}
+	// Kernels before 5.11 count maps against it.
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, fmt.Errorf("lift the limit of locked memory: %w", err)
 	}
 	opts := k.loading()
 	if filterMap != nil {
