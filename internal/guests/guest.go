@@ -64,8 +64,9 @@ func Boot(ctx context.Context, k Kernel, image, initrd string) (Run, error) {
 		// while they patch their code.
 		"-accel", "tcg,thread=single", "-smp", "1", "-m", "1024",
 		"-nographic", "-nic", "none", "-no-reboot",
-		// A disk, /dev/nvme0n1: every kernel has its driver, none its data.
-		"-blockdev", "driver=null-co,node-name=disk,size=67108864,read-zeroes=on",
+		// A disk, /dev/nvme0n1: every kernel has its driver, none its data. It takes
+		// its time, so that what measures that has something to see.
+		"-blockdev", "driver=null-co,node-name=disk,size=67108864,read-zeroes=on,latency-ns=5000000",
 		"-device", "nvme,drive=disk,serial=disk",
 		"-kernel", image, "-initrd", initrd,
 		"-append", "console="+tty+" quiet panic=-1 lsm=lockdown,capability,yama,bpf")...)

@@ -86,6 +86,29 @@ static __always_inline struct gendisk *get_disk(void *request)
 	return BPF_CORE_READ(now, q, disk);
 }
 
+/*
+ * Tracepoints block_rq_insert and block_rq_issue were given the queue before the
+ * request until 5.11, which also merged struct hd_struct into block_device.
+ */
+struct hd_struct___before_5_11 {
+	int partno;
+} __GADGET_FLAVOUR;
+
+/*
+ * The request of one of them, from the context of a raw tracepoint. The compiler
+ * would choose the address and load from there, which kernels before 5.11 refuse.
+ */
+static __always_inline void *gadget_get_block_rq(struct bpf_raw_tracepoint_args *ctx)
+{
+	void *rq;
+
+	if (bpf_core_type_exists(struct hd_struct___before_5_11))
+		asm volatile("%0 = *(u64 *)(%1 + 8)" : "=r"(rq) : "r"(ctx));
+	else
+		asm volatile("%0 = *(u64 *)(%1 + 0)" : "=r"(rq) : "r"(ctx));
+	return rq;
+}
+
 /* Tracepoint block_rq_complete has a struct of its own since 5.18, shared with block_rq_error. */
 struct trace_event_raw_block_rq_completion___since_5_18 {
 	unsigned int nr_sector;
