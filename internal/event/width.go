@@ -89,6 +89,15 @@ func tail(text []byte, n int) []byte {
 
 const ellipsis = "…"
 
+// AppendFitted appends a line that AppendControlSafe has made, cut at its end where
+// it is wider than n cells; 0 cuts nothing.
+func AppendFitted(dst, text []byte, n int) []byte {
+	if n <= 0 || textWidth(text) <= n {
+		return append(dst, text...)
+	}
+	return appendCut(dst, text, n, EllipsisEnd)
+}
+
 // appendCut appends text, which is wider than n cells, cut to n cells at most.
 func appendCut(dst, text []byte, n int, where Ellipsis) []byte {
 	switch {

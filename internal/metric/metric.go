@@ -164,6 +164,8 @@ func (m *Metric) check(slots bool) *Problem {
 		return &Problem{Message: fmt.Sprintf("a %s is one number, and this is an array of %d", m.Type, m.Field.Count)}
 	case m.Field.Count > 0 && m.Field.Class() != event.Unsigned:
 		return &Problem{Message: "the counts of a histogram are unsigned integers"}
+	case m.Field.Count > maxBounds+1:
+		return &Problem{Message: fmt.Sprintf("a histogram of %d counts has too many; there may be %d", m.Field.Count, maxBounds+1)}
 	case m.Field.Count == 0 && slots:
 		return &Problem{Message: "the slots of a histogram are an array"}
 	}

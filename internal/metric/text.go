@@ -82,7 +82,13 @@ func (d *drawing) block(format string, args ...any) {
 	if len(d.text) > 0 {
 		d.text = append(d.text, '\n')
 	}
-	d.text = append(fmt.Appendf(d.text, format, args...), '\n')
+	d.line(fmt.Sprintf(format, args...))
+}
+
+// line appends a line of words, which may be cut.
+func (d *drawing) line(text string) {
+	safe := event.AppendControlSafe(nil, []byte(text))
+	d.text = append(event.AppendFitted(d.text, safe, d.width), '\n')
 }
 
 // title of a metric: name (unit): description.
@@ -94,7 +100,7 @@ func (m *Metric) title() string {
 	if m.Description != "" {
 		title += ": " + m.Description
 	}
-	return string(event.AppendControlSafe(nil, []byte(title)))
+	return title
 }
 
 // table draws all counters and gauges: a line for each series, keys first, but for
@@ -115,7 +121,7 @@ func (d *drawing) table(c *Collector, all []*series) {
 			continue
 		}
 		if m.Unit != "" || m.Description != "" {
-			d.text = append(append(d.text, m.title()...), '\n')
+			d.line(m.title())
 		}
 		f := event.Field{Name: m.Name, Kind: numberKind(m.class()), Offset: 8 * len(numbers), Size: 8}
 		f.Column.Right, f.Column.Precision = true, -1
@@ -180,7 +186,7 @@ func (d *drawing) histogram(c *Collector, all []*series, i int) {
 			if some {
 				d.text = append(d.text, '\n')
 			}
-			d.text = append(append(d.text, names...), '\n')
+			d.line(names)
 		}
 		some = true
 		d.bars(m.scale, s.values[i].counts, first, last)
@@ -201,13 +207,10 @@ func (s *series) names(c *Collector) string {
 		if text == "" {
 			continue
 		}
-		safe := event.AppendControlSafe(nil, []byte(c.set.Keys[i].Name+"="))
 		if strings.ContainsAny(text, " \"=") {
-			safe = event.AppendQuoted(safe, []byte(text))
-		} else {
-			safe = event.AppendControlSafe(safe, []byte(text))
+			text = string(event.AppendQuoted(nil, []byte(text)))
 		}
-		names = append(names, string(safe))
+		names = append(names, c.set.Keys[i].Name+"="+text)
 	}
 	return strings.Join(names, " ")
 }
