@@ -12,8 +12,9 @@ import (
 // untested are gadgets that have no gadget_test.yaml, with the reason.
 var untested = map[string]string{
 	"top_cpu_throttle": "needs the processor controller of cgroup v2; the kernel guests have it",
-	// Tested by Go code, with containers and block devices of their own.
-	"top_tcp": "", "top_file": "", "trace_oomkill": "", "trace_capabilities": "", "profile_blockio": "",
+	"trace_oomkill":    "needs a limit of memory; Go code tests it in a container",
+	"profile_blockio":  "needs a block device; Go code tests it with one of its own",
+	"top_file":         "Go code tests it, with exact counts",
 }
 
 // TestHaveTests checks that gadget test can test each gadget. The privileged tests
