@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 
 	"github.com/gadget-bpf/gadget/internal/event"
@@ -173,6 +176,67 @@ func TestProfileBlockIO(t *testing.T) {
 			if _, split := got[" "]; split != (tt.params == nil) {
 				t.Errorf("series %v", got)
 			}
+		})
+	}
+}
+
+// Kernels give the tracepoints different arguments, and their own types say which.
+func TestBlockRequestArgument(t *testing.T) {
+	needRoot(t)
+	img, _ := buildGadget(t, "profile_blockio", "")
+	object := img.Platform("amd64").Layer(schemas.MediaTypeProgram).Data
+	pointer := func(name string) btf.Type { return &btf.Pointer{Target: &btf.Struct{Name: name, Size: 8}} }
+	rest := []btf.FuncParam{{Name: "request", Type: pointer("request")}}
+	for _, tt := range []struct {
+		name   string
+		params []btf.FuncParam
+		offset int16
+	}{
+		{"request", rest, 0},
+		{"queue and request", append([]btf.FuncParam{{Name: "queue", Type: pointer("request_queue")}}, rest...), 8},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			proto := &btf.FuncProto{Return: &btf.Void{}, Params: append([]btf.FuncParam{{Name: "data", Type: &btf.Pointer{Target: &btf.Void{}}}}, tt.params...)}
+			builder, err := btf.NewBuilder([]btf.Type{&btf.Typedef{Name: "btf_trace_block_rq_issue", Type: &btf.Pointer{Target: proto}}}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw, err := builder.Marshal(nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			types, err := btf.LoadSpecFromReader(bytes.NewReader(raw))
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec.Programs = map[string]*ebpf.ProgramSpec{"ig_issue": spec.Programs["ig_issue"]}
+			coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: types}})
+			if err != nil {
+				t.Fatalf("%+v", err)
+			}
+			defer coll.Close()
+			info, err := coll.Programs["ig_issue"].Info()
+			if err != nil {
+				t.Fatal(err)
+			}
+			insns, err := info.Instructions()
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The context is in R1 when the program begins.
+			for _, ins := range insns {
+				if ins.OpCode.Class() == asm.LdXClass && ins.Src == asm.R1 {
+					if ins.Offset != tt.offset {
+						t.Errorf("takes the argument at %d, want %d", ins.Offset, tt.offset)
+					}
+					return
+				}
+			}
+			t.Errorf("reads no argument:\n%v", insns)
 		})
 	}
 }

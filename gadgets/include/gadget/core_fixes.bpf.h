@@ -88,11 +88,11 @@ static __always_inline struct gendisk *get_disk(void *request)
 
 /*
  * Tracepoints block_rq_insert and block_rq_issue were given the queue before the
- * request until 5.11, which also merged struct hd_struct into block_device.
+ * request until 5.11, and in early 5.10. Of a function's type the number and the
+ * kinds of its parameters are compared.
  */
-struct hd_struct___before_5_11 {
-	int partno;
-} __GADGET_FLAVOUR;
+typedef void (*btf_trace_block_rq_issue___with_queue)(void *, struct request_queue___since_5_17 *,
+						      struct request___before_5_17 *);
 
 /*
  * The request of one of them, from the context of a raw tracepoint. The compiler
@@ -102,7 +102,7 @@ static __always_inline void *gadget_get_block_rq(struct bpf_raw_tracepoint_args 
 {
 	void *rq;
 
-	if (bpf_core_type_exists(struct hd_struct___before_5_11))
+	if (bpf_core_type_exists(btf_trace_block_rq_issue___with_queue))
 		asm volatile("%0 = *(u64 *)(%1 + 8)" : "=r"(rq) : "r"(ctx));
 	else
 		asm volatile("%0 = *(u64 *)(%1 + 0)" : "=r"(rq) : "r"(ctx));
