@@ -34,8 +34,8 @@ type series struct {
 }
 
 // profile runs a gadget with metrics while do runs, and returns the series as they
-// are at the end.
-func profile(t *testing.T, dir string, params map[string]string, do func()) []series {
+// are at the end, and what was lost.
+func profile(t *testing.T, dir string, params map[string]string, do func()) ([]series, uint64) {
 	t.Helper()
 	needRoot(t)
 	img, md := buildGadget(t, dir, "")
@@ -61,14 +61,15 @@ func profile(t *testing.T, dir string, params map[string]string, do func()) []se
 	if err := json.Unmarshal(lines[len(lines)-1], &all); err != nil {
 		t.Fatalf("%v: %s", err, &out)
 	}
-	return all
+	return all, report.Lost()
 }
 
 // loopDisk is a disk of 1 MiB of zeroes that nothing else uses.
 type loopDisk struct {
 	name string
 	fd   int
-	page []byte
+	// pages is room for transfers, which the kernel wants aligned.
+	pages []byte
 }
 
 func newLoopDisk(t *testing.T) *loopDisk {
@@ -108,22 +109,23 @@ func newLoopDisk(t *testing.T) *loopDisk {
 		}
 	}
 	t.Cleanup(func() { unix.Close(d.fd) })
-	d.page, err = unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	d.pages, err = unix.Mmap(-1, 0, 64*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	check(err)
-	t.Cleanup(func() { _ = unix.Munmap(d.page) })
+	t.Cleanup(func() { _ = unix.Munmap(d.pages) })
 	return d
 }
 
 // use writes and reads pages, each with a request of its own.
 func (d *loopDisk) use(t *testing.T, writes, reads int) {
 	t.Helper()
+	page := d.pages[:os.Getpagesize()]
 	for i := range writes {
-		if _, err := unix.Pwrite(d.fd, d.page, int64(i*len(d.page))); err != nil {
+		if _, err := unix.Pwrite(d.fd, page, int64(i*len(page))); err != nil {
 			t.Error(err)
 		}
 	}
 	for i := range reads {
-		if _, err := unix.Pread(d.fd, d.page, int64(i*len(d.page))); err != nil {
+		if _, err := unix.Pread(d.fd, page, int64(i*len(page))); err != nil {
 			t.Error(err)
 		}
 	}
@@ -153,8 +155,11 @@ func TestProfileBlockIO(t *testing.T) {
 			if err := os.WriteFile("/sys/block/"+d.name+"/queue/scheduler", []byte(tt.scheduler), 0); err != nil {
 				t.Skipf("this kernel has no scheduler %s: %v", tt.scheduler, err)
 			}
-			all := profile(t, "profile_blockio", tt.params, func() { d.use(t, writes, reads) })
+			all, lost := profile(t, "profile_blockio", tt.params, func() { d.use(t, writes, reads) })
 			got := map[string]int{}
+			if lost != 0 {
+				t.Errorf("lost %d requests", lost)
+			}
 			for _, s := range all {
 				key := s.Keys["disk"] + " " + s.Keys["operation"]
 				if got[key] = s.Count; s.Name != "latency" || s.Type != "histogram" || s.Unit != "µs" {
@@ -177,6 +182,30 @@ func TestProfileBlockIO(t *testing.T) {
 				t.Errorf("series %v", got)
 			}
 		})
+	}
+}
+
+// Requests for which there is no room are counted as lost.
+func TestProfileBlockIOLoss(t *testing.T) {
+	d := newLoopDisk(t)
+	// One write becomes as many requests as it has pages, all on their way at once.
+	if err := os.WriteFile("/sys/block/"+d.name+"/queue/max_sectors_kb", []byte("4"), 0); err != nil {
+		t.Fatal(err)
+	}
+	all, lost := profile(t, "profile_blockio", map[string]string{"per-disk": "true", "max-requests": "2"}, func() {
+		if _, err := unix.Pwrite(d.fd, d.pages, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	counted := 0
+	for _, s := range all {
+		if s.Keys["disk"] == d.name {
+			counted += s.Count
+		}
+	}
+	// Other disks of this machine may lose some, too.
+	if sent := len(d.pages) / 4096; lost == 0 || counted+int(lost) < sent {
+		t.Errorf("counted %d requests and lost %d, of %d at least", counted, lost, sent)
 	}
 }
 

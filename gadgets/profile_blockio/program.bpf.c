@@ -10,9 +10,6 @@
 #include <gadget/maps.bpf.h>
 #include <gadget/types.h>
 
-/* Requests that can be on their way at the same time. */
-#define MAX_REQUESTS 16384
-
 /* Disks times operations. */
 #define MAX_SERIES 1024
 
@@ -20,6 +17,9 @@
 #define SLOTS 32
 
 #define NS_PER_US 1000
+
+/* What a map says of a key that it has already. */
+#define EEXIST 17
 
 /* DISK_NAME_LEN */
 #define DISK_SIZE 32
@@ -47,15 +47,18 @@ struct histogram {
 const volatile bool queued = false;
 const volatile bool per_disk = false;
 const volatile bool per_operation = false;
+/* Requests that can be on their way at the same time. */
+const volatile __u32 starts_max_entries = 16384;
 
 GADGET_PARAM(queued);
 GADGET_PARAM(per_disk);
 GADGET_PARAM(per_operation);
+GADGET_PARAM(starts_max_entries);
 
 /* When the requests began that are on their way, by the address of the request. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_REQUESTS);
+	__uint(max_entries, 16384);
 	__type(key, struct request *);
 	__type(value, __u64);
 } starts SEC(".maps");
@@ -69,16 +72,35 @@ struct {
 
 GADGET_MAPITER(blockio, histograms);
 
+/* Requests for which one of the maps had no room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} histograms_lost_samples SEC(".maps");
+
 /* A histogram of nothing, larger than what the stack should hold. */
 static const struct histogram empty;
 
-static __always_inline void start(struct request *rq, __u64 flags)
+static __always_inline void count_lost(void)
+{
+	__u32 zero = 0;
+	__u64 *lost = bpf_map_lookup_elem(&histograms_lost_samples, &zero);
+
+	/* Atomic: requests complete in interrupts. */
+	if (lost)
+		__sync_fetch_and_add(lost, 1);
+}
+
+static __always_inline long start(struct request *rq, __u64 flags)
 {
 	__u64 now = bpf_ktime_get_ns();
 
-	bpf_map_update_elem(&starts, &rq, &now, flags);
+	return bpf_map_update_elem(&starts, &rq, &now, flags);
 }
 
+/* One that finds no room has another chance when it is issued. */
 SEC("raw_tp/block_rq_insert")
 int ig_insert(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -95,11 +117,13 @@ SEC("raw_tp/block_rq_issue")
 int ig_issue(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct request *rq = gadget_get_block_rq(ctx);
+	bool inserted = queued && BPF_CORE_READ(rq, q, elevator);
 
-	if (queued && BPF_CORE_READ(rq, q, elevator))
-		start(rq, BPF_NOEXIST);
-	else
-		start(rq, BPF_ANY);
+	/* Not only a full map refuses: so does one that this interrupts at work. */
+	long err = start(rq, inserted ? BPF_NOEXIST : BPF_ANY);
+
+	if (err && err != -EEXIST)
+		count_lost();
 	return 0;
 }
 
@@ -156,8 +180,10 @@ int ig_complete(struct bpf_raw_tracepoint_args *ctx)
 		name_operation(series.operation, BPF_CORE_READ(rq, cmd_flags) & REQ_OP_MASK);
 
 	h = bpf_map_lookup_or_try_init(&histograms, &series, &empty);
-	if (!h)
+	if (!h) {
+		count_lost();
 		return 0;
+	}
 	if (slot >= SLOTS)
 		slot = SLOTS - 1;
 	__sync_fetch_and_add(&h->latency[slot], 1);
