@@ -271,11 +271,9 @@ func installFilter(spec *ebpf.CollectionSpec, filterMap *ebpf.Map) error {
 func newLoaded(coll *ebpf.Collection, sources []*plan.Source, counted map[int]bool) *loaded {
 	l := &loaded{coll: coll, losses: map[string]*loss{}}
 	for i, s := range sources {
-		// A map that is full is the gadget's affair, and its to count.
-		if s.Kind != plan.Tracer && s.Lost == "" {
-			continue
+		if s.Kind == plan.Tracer || s.Kind == plan.MapIterator {
+			l.losses[s.Name] = openLoss(coll, s, i, counted[i])
 		}
-		l.losses[s.Name] = openLoss(coll, s, i, counted[i])
 	}
 	return l
 }

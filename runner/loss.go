@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
 
 	"github.com/gadget-bpf/gadget/internal/plan"
 )
@@ -15,8 +16,9 @@ import (
 // one entry for each data source, one value for each CPU.
 const lossMap = "gadget_lost"
 
-// loss reads how many events of a data source the kernel had to drop. The
-// counters are never reset, so nothing is lost between two reads.
+// loss reads how many events of a data source the kernel had to drop, or of a table
+// how often its map had no room. The counters are never reset, so nothing is lost
+// between two reads.
 type loss struct {
 	m     *ebpf.Map
 	key   uint32
@@ -30,11 +32,10 @@ type loss struct {
 // openLoss finds the counter of a data source: ours when counted says that it
 // has one, else the gadget's own.
 func openLoss(coll *ebpf.Collection, s *plan.Source, index int, counted bool) *loss {
-	perf := coll.Maps[s.Map].Type() == ebpf.PerfEventArray
 	switch m := coll.Maps[s.Lost]; {
 	case counted:
 		return &loss{m: coll.Maps[lossMap], key: uint32(index)}
-	case perf:
+	case coll.Maps[s.Map].Type() == ebpf.PerfEventArray:
 		// What its reader is told of is all there is; the last losses of a run
 		// are not in it.
 		return &loss{fromReader: true}
@@ -59,66 +60,80 @@ func (l *loss) read() error {
 	return nil
 }
 
-// addLossCounters gives a counter to every data source without one, by sending
-// its calls of bpf_ringbuf_reserve, bpf_ringbuf_output and bpf_perf_event_output
-// through a function of ours that counts failures. It returns the indexes of the data sources that are
-// counted now: those all of whose calls it could redirect.
+// addLossCounters gives a counter to every data source without one, by sending its
+// calls of some helpers through a function of ours that counts failures: for streams
+// those that reserve or send, for tables of a map those that add to it. It returns
+// the indexes of the data sources that are counted now: those all of whose calls it
+// could redirect.
 //
 // Only the one call instruction is replaced, so no jump offset changes.
 func addLossCounters(spec *ebpf.CollectionSpec, sources []*plan.Source) map[int]bool {
-	rings := map[string]int{}
+	c := lossCounter{buffers: map[string]int{}, tables: map[string]int{}, counted: map[int]bool{}}
 	for i, s := range sources {
-		if s.Kind != plan.Tracer {
-			continue
-		}
+		switch {
+		case s.Kind == plan.MapIterator && s.Lost == "":
+			c.tables[s.Map] = i
+			// Where nobody adds, nothing is lost.
+			c.counted[i] = true
 		// A gadget's own counter is about ring buffers only.
-		if s.Lost == "" || spec.Maps[s.Map].Type == ebpf.PerfEventArray {
-			rings[s.Map] = i
+		case s.Kind == plan.Tracer && (s.Lost == "" || spec.Maps[s.Map].Type == ebpf.PerfEventArray):
+			c.buffers[s.Map] = i
 		}
-	}
-	counted := map[int]bool{}
-	if len(rings) == 0 {
-		return counted
 	}
 	for _, prog := range spec.Programs {
-		indexes, ok := countCalls(prog, rings)
-		if !ok {
-			// A call that cannot be given to a ring makes all counts a guess.
-			return nil
-		}
-		for _, i := range indexes {
-			counted[i] = true
-		}
+		c.redirect(prog)
 	}
-	if len(counted) > 0 {
+	c.forget(c.unclearBuffers, c.buffers)
+	c.forget(c.unclearTables, c.tables)
+	if len(c.counted) > 0 {
 		spec.Maps[lossMap] = &ebpf.MapSpec{
 			Name: lossMap, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 8, MaxEntries: uint32(len(sources)),
 		}
 	}
-	return counted
+	return c.counted
+}
+
+// lossCounter is what addLossCounters finds out.
+type lossCounter struct {
+	// buffers and tables are the maps to watch, by name, with the index of their
+	// data source.
+	buffers, tables map[string]int
+	counted         map[int]bool
+	// A call whose map is not known makes all counts of its kind a guess.
+	unclearBuffers, unclearTables bool
+}
+
+// forget gives up counting what is unclear.
+func (c *lossCounter) forget(unclear bool, maps map[string]int) {
+	if !unclear {
+		return
+	}
+	for _, index := range maps {
+		delete(c.counted, index)
+	}
 }
 
 // countedHelpers are those whose failures are losses, with the argument that is
-// the buffer.
+// the map.
 var countedHelpers = map[asm.BuiltinFunc]struct {
-	name   string
-	buffer asm.Register
+	name string
+	arg  asm.Register
 }{
 	asm.FnRingbufReserve:  {"reserve", asm.R1},
 	asm.FnRingbufOutput:   {"output", asm.R1},
 	asm.FnPerfEventOutput: {"perf", asm.R2},
+	asm.FnMapUpdateElem:   {"update", asm.R1},
 }
 
-// countCalls redirects a program's ring buffer calls and appends the functions
-// they go to. It returns the data sources it met, and false when a call cannot
-// be redirected.
-func countCalls(prog *ebpf.ProgramSpec, rings map[string]int) (indexes []int, ok bool) {
+// redirect sends a program's calls to functions that it appends.
+func (c *lossCounter) redirect(prog *ebpf.ProgramSpec) {
 	var source fmt.Stringer
 	for i := range prog.Instructions {
 		if source = prog.Instructions[i].Source(); source != nil {
 			break
 		}
 	}
+	targets := jumpTargets(prog.Instructions)
 	wrappers := map[string]asm.Instructions{}
 	for i := range prog.Instructions {
 		ins := &prog.Instructions[i]
@@ -126,71 +141,108 @@ func countCalls(prog *ebpf.ProgramSpec, rings map[string]int) (indexes []int, ok
 			continue
 		}
 		fn := asm.BuiltinFunc(ins.Constant)
-		if fn == asm.FnRingbufReserveDynptr {
-			return nil, false
-		}
 		helper, isCounted := countedHelpers[fn]
-		if !isCounted {
+		maps, unclear := c.buffers, &c.unclearBuffers
+		if fn == asm.FnMapUpdateElem {
+			maps, unclear = c.tables, &c.unclearTables
+		}
+		if fn == asm.FnRingbufReserveDynptr {
+			*unclear = true
+		}
+		if !isCounted || len(maps) == 0 {
 			continue
 		}
-		ring := ringOf(prog.Instructions[:i], helper.buffer, rings)
-		index, ok := rings[ring]
+		name := mapIn(prog.Instructions[:i], helper.arg, targets)
+		if name == "" && fn != asm.FnMapUpdateElem && len(maps) == 1 {
+			// Programs have many maps to add to, and hardly ever a second buffer.
+			for name = range maps {
+			}
+		}
+		index, watched := maps[name]
 		// Without line information the kernel refuses a new function.
-		if ring == "" || source == nil {
-			return nil, false
-		}
-		if !ok {
+		if name == "" || watched && source == nil {
+			*unclear = true
 			continue
 		}
-		name := "gadget_count_" + helper.name + strconv.Itoa(index)
-		if wrappers[name] == nil {
-			wrappers[name] = countingCall(name, fn, index, source)
-			indexes = append(indexes, index)
+		if !watched {
+			continue
 		}
-		prog.Instructions[i] = asm.Call.Label(name).WithSymbol(ins.Symbol()).WithSource(ins.Source())
+		wrapper := "gadget_count_" + helper.name + strconv.Itoa(index)
+		if wrappers[wrapper] == nil {
+			wrappers[wrapper] = countingCall(wrapper, fn, index, source)
+		}
+		c.counted[index] = true
+		prog.Instructions[i] = asm.Call.Label(wrapper).WithSymbol(ins.Symbol()).WithSource(ins.Source())
 	}
 	for _, w := range wrappers {
 		prog.Instructions = append(prog.Instructions, w...)
 	}
-	return indexes, true
 }
 
-// ringOf names the buffer that the next call gets in a register: the last map
-// loaded there; the only one when that cannot be seen.
-func ringOf(before asm.Instructions, register asm.Register, rings map[string]int) string {
-	for i := len(before) - 1; i >= 0; i-- {
+// mapIn names the map that the instruction after these finds in a register, "" when
+// that cannot be seen: the map was loaded somewhere else, or in one of two branches.
+func mapIn(before asm.Instructions, register asm.Register, targets map[int]bool) string {
+	for i := len(before) - 1; i >= 0 && !targets[i+1]; i-- {
 		ins := before[i]
-		if ins.IsBuiltinCall() || ins.OpCode.Class() == asm.JumpClass && ins.OpCode.JumpOp() == asm.Exit {
-			break
-		}
-		if ins.Dst == register && ins.IsLoadFromMap() {
+		switch {
+		case ins.OpCode.Class().IsJump() && (ins.OpCode.JumpOp() == asm.Call || ins.OpCode.JumpOp() == asm.Exit):
+			return ""
+		case ins.Dst != register || !ins.OpCode.Class().IsLoad() && !ins.OpCode.Class().IsALU():
+		case ins.IsLoadFromMap():
 			return ins.Reference()
-		}
-	}
-	if len(rings) == 1 {
-		for name := range rings {
-			return name
+		case ins.OpCode.ALUOp() == asm.Mov && ins.OpCode.Source() == asm.RegSource && ins.Offset == 0:
+			register = ins.Src
+		default:
+			return ""
 		}
 	}
 	return ""
+}
+
+// jumpTargets are the indexes of instructions that come after another than the one
+// before them.
+func jumpTargets(instructions asm.Instructions) map[int]bool {
+	index := map[asm.RawInstructionOffset]int{}
+	for iter := instructions.Iterate(); iter.Next(); {
+		index[iter.Offset] = iter.Index
+	}
+	targets := map[int]bool{}
+	for iter := instructions.Iterate(); iter.Next(); {
+		op := iter.Ins.OpCode
+		if !op.Class().IsJump() || op.JumpOp() == asm.Call || op.JumpOp() == asm.Exit {
+			continue
+		}
+		distance := int64(iter.Ins.Offset)
+		if op.Class() == asm.Jump32Class && op.JumpOp() == asm.Ja {
+			distance = iter.Ins.Constant
+		}
+		if i, ok := index[asm.RawInstructionOffset(int64(iter.Offset)+1+distance)]; ok {
+			targets[i] = true
+		}
+	}
+	return targets
 }
 
 // countingCall is a function that calls fn with the caller's arguments, counts a
 // failure in lossMap, and returns what fn returned.
 func countingCall(name string, fn asm.BuiltinFunc, index int, source fmt.Stringer) asm.Instructions {
 	done := name + "_done"
-	succeeded := asm.JEq.Imm(asm.R0, 0, done)
-	if fn == asm.FnRingbufReserve {
-		succeeded = asm.JNE.Imm(asm.R0, 0, done) // anything but NULL
+	succeeded := asm.Instructions{asm.JEq.Imm(asm.R0, 0, done)}
+	switch fn {
+	case asm.FnRingbufReserve:
+		succeeded[0] = asm.JNE.Imm(asm.R0, 0, done) // anything but NULL
+	case asm.FnMapUpdateElem:
+		// An entry that is there already, or is not there, is what was asked for
+		// (BPF_NOEXIST, BPF_EXIST); any other failure is one too few.
+		succeeded = append(succeeded,
+			asm.JEq.Imm(asm.R0, -int32(unix.EEXIST), done), asm.JEq.Imm(asm.R0, -int32(unix.ENOENT), done))
 	}
 	first := btf.WithFuncMetadata(fn.Call().WithSymbol(name), &btf.Func{
 		Name:    name,
 		Type:    &btf.FuncProto{Return: &btf.Int{Name: "long", Size: 8, Encoding: btf.Signed}},
 		Linkage: btf.StaticFunc,
 	}).WithSource(source)
-	return asm.Instructions{
-		first,
-		succeeded,
+	return append(append(asm.Instructions{first}, succeeded...),
 		// A failed reservation returns NULL; saving the scalar 0 keeps the
 		// verifier's view of it the same for both helpers.
 		asm.Mov.Reg(asm.R6, asm.R0),
@@ -203,7 +255,7 @@ func countingCall(name string, fn asm.BuiltinFunc, index int, source fmt.Stringe
 		asm.Mov.Imm(asm.R1, 1),
 		// Atomic, because an interrupt on this CPU may lose an event too.
 		asm.AddAtomic.Mem(asm.R0, asm.R1, asm.DWord, 0),
-		asm.Mov.Reg(asm.R0, asm.R6).WithSymbol(name + "_out"),
+		asm.Mov.Reg(asm.R0, asm.R6).WithSymbol(name+"_out"),
 		asm.Return().WithSymbol(done),
-	}
+	)
 }

@@ -78,7 +78,8 @@ type Options struct {
 	// Ready is called once when all programs are attached.
 	Ready func()
 	// Lost is called, at most once a second for each data source, when events
-	// were lost: how many since the last call, how many in all.
+	// were lost, or additions to the map of a table: how many since the last call,
+	// how many in all.
 	Lost func(source string, n, total uint64)
 	// Notice is called with things that the user should know and that are no
 	// errors, such as that no container matches yet; from any goroutine.
@@ -96,7 +97,8 @@ type Report struct {
 }
 
 // SourceReport counts the events of one data source. Produced events are those
-// delivered, filtered in user space, or lost.
+// delivered, filtered in user space, or lost. Of a table the rows are delivered or
+// filtered; lost is what its programs could not add, because the map was full.
 type SourceReport struct {
 	Name                      string
 	Delivered, Filtered, Lost uint64

@@ -161,8 +161,9 @@ func (mute) Begin(dst []byte) []byte                   { return dst }
 func (mute) Append(dst []byte, _ *event.Record) []byte { return dst }
 func (mute) End(dst []byte) []byte                     { return dst }
 
-// lost is how many events have been lost so far, in the kernel and in a perf buffer.
-// Rows that are fetched cannot get lost on the way, only before.
+// lost is how many events have been lost so far, in the kernel and in a perf buffer,
+// or how often the map of a table had no room. Rows that are fetched cannot get lost
+// on the way.
 func (s *source) lost() uint64 {
 	if s.loss == nil {
 		return 0

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -154,14 +152,14 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 			}
 		},
 		Lost: func(source string, n, total uint64) {
-			a.log.Warn(fmt.Sprintf("lost %d events", n), "source", source, "total", total)
+			a.log.Warn(lostWords(g.plan.Source(source), n), "source", source, "total", total)
 		},
 		Notice: func(text string) { a.log.Warn(text) },
 		Log:    a.log,
 	}
 	opts.kernel.apply(&o, a)
 	report, err := opts.present(ctx, a, o, cancel)
-	return a.account(report, err, opts)
+	return a.account(g.plan, report, err, opts)
 }
 
 // check finds mistakes in the flags before the kernel is asked for anything.
@@ -173,41 +171,4 @@ func (o *runOptions) check(cmd *cobra.Command, g *gadget) error {
 		return err
 	}
 	return o.metrics.check(cmd)
-}
-
-// account tells what became of the events, and turns loss into a fault where that
-// was asked for.
-func (a *app) account(report *runner.Report, err error, opts *runOptions) error {
-	var verifier *runner.VerifierError
-	if errors.As(err, &verifier) {
-		return a.verifierFault(verifier, opts.verifier)
-	}
-	if report == nil {
-		return err
-	}
-	unknown := false
-	for _, s := range report.Sources {
-		produced := s.Delivered + s.Filtered + s.Lost
-		switch {
-		case s.LossUnknown:
-			unknown = true
-			a.log.Info("loss unknown: the gadget does not count it", "source", s.Name, "delivered", s.Delivered, "filtered", s.Filtered)
-		case s.Lost > 0:
-			a.log.Warn(fmt.Sprintf("lost %d of %d events", s.Lost, produced), "source", s.Name)
-		default:
-			a.log.Info(fmt.Sprintf("lost 0 of %d events", produced), "source", s.Name, "delivered", s.Delivered, "filtered", s.Filtered)
-		}
-	}
-	if err != nil || !opts.failOnLoss {
-		return err
-	}
-	switch {
-	case report.Lost() > 0:
-		f := &fault{code: exitLoss, err: errors.New("events were lost")}
-		return f.hint("a larger --buffer-size than %s, a filter in the gadget or fewer containers help", &opts.bufferSize)
-	case unknown:
-		f := &fault{code: exitLoss, err: errors.New("nobody can tell whether events were lost: the gadget does not count them")}
-		return f.hint("run without --fail-on-loss")
-	}
-	return nil
 }

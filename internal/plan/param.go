@@ -134,6 +134,16 @@ func (p *Plan) describe(param *Param, own schemas.Param) {
 	param.Mandatory = own.IsMandatory && param.Default == ""
 }
 
+// SizeParam is the parameter that sets the size of a map, nil when there is none.
+func (p *Plan) SizeParam(mapName string) *Param {
+	for i := range p.Params {
+		if p.Params[i].Variable == mapName+maxEntriesSuffix {
+			return &p.Params[i]
+		}
+	}
+	return nil
+}
+
 // paramTypeNames adds the names of an array's elements: targ_comm is an array
 // of gadget_comm.
 func paramTypeNames(typ btf.Type, names []string) []string {
