@@ -13,17 +13,6 @@
 #define S_IFMT 0170000
 #define S_IFMT_SHIFT 12
 
-/* File systems without a place in the tree, by magic number. */
-#define PIPEFS_MAGIC 0x50495045
-#define SOCKFS_MAGIC 0x534f434b
-#define ANON_INODE_FS_MAGIC 0x09041934
-
-/* Decimal digits of the largest inode number. */
-#define INODE_DIGITS 20
-
-/* Keeps an offset inside a path, for the verifier. */
-#define PATH_MASK (GADGET_PATH_MAX - 1)
-
 /* The numbers are those of a mode; 0 is what has none, such as an eventfd. */
 enum open_file_type {
 	anonymous = 0,
@@ -63,58 +52,6 @@ struct {
 	__type(value, struct open_file);
 } rows SEC(".maps");
 
-/* Writes "[inode]" at an offset of a path. */
-static __always_inline void write_inode(char *path, __u32 at, __u64 inode)
-{
-	__u64 rest = inode;
-
-	path[at++] = '[';
-	for (int i = 0; i < INODE_DIGITS; i++) {
-		at++;
-		rest /= 10;
-		if (!rest)
-			break;
-	}
-	path[at & PATH_MASK] = ']';
-	path[(at + 1) & PATH_MASK] = '\0';
-	for (int i = 0; i < INODE_DIGITS; i++) {
-		at--;
-		path[at & PATH_MASK] = '0' + inode % 10;
-		inode /= 10;
-		if (!inode)
-			break;
-	}
-}
-
-/* The path, or what the kernel calls a file that is in no file system. */
-static __always_inline void write_path(char *dst, struct file *file)
-{
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	struct path path;
-	char *str;
-
-	switch (BPF_CORE_READ(file, f_inode, i_sb, s_magic)) {
-	case PIPEFS_MAGIC:
-		__builtin_memcpy(dst, "pipe:", 5);
-		write_inode(dst, 5, BPF_CORE_READ(file, f_inode, i_ino));
-		return;
-	case SOCKFS_MAGIC:
-		__builtin_memcpy(dst, "socket:", 7);
-		write_inode(dst, 7, BPF_CORE_READ(file, f_inode, i_ino));
-		return;
-	case ANON_INODE_FS_MAGIC:
-		__builtin_memcpy(dst, "anon_inode:", 11);
-		if (bpf_probe_read_kernel_str(dst + 11, GADGET_PATH_MAX - 11,
-					      BPF_CORE_READ(dentry, d_name.name)) < 0)
-			dst[11] = '\0';
-		return;
-	}
-	path = BPF_CORE_READ(file, f_path);
-	str = get_path_str(&path);
-	if (!str || bpf_probe_read_kernel_str(dst, GADGET_PATH_MAX, str) < 0)
-		dst[0] = '\0';
-}
-
 SEC("iter/task_file")
 int gadget_files(struct bpf_iter__task_file *ctx)
 {
@@ -146,7 +83,7 @@ int gadget_files(struct bpf_iter__task_file *ctx)
 	row->flags_raw = file->f_flags;
 	row->path[0] = '\0';
 	if (paths)
-		write_path(row->path, file);
+		gadget_read_file_name(row->path, file);
 	bpf_seq_write(ctx->meta->seq, row, sizeof(*row));
 	return 0;
 }

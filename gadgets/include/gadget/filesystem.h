@@ -152,6 +152,73 @@ static __always_inline long read_full_path_of_open_file_fd(int fd, char *buf, __
 	return bpf_probe_read_kernel_str(buf, len, str);
 }
 
+/* File systems without a place in the tree (include/uapi/linux/magic.h). */
+#define __GADGET_PIPEFS_MAGIC 0x50495045
+#define __GADGET_SOCKFS_MAGIC 0x534f434b
+#define __GADGET_ANON_INODE_FS_MAGIC 0x09041934
+
+/* Decimal digits of the largest inode number. */
+#define __GADGET_INODE_DIGITS 20
+
+/* Keeps an offset inside a path, for the verifier. */
+#define __GADGET_PATH_MASK (GADGET_PATH_MAX - 1)
+
+/* Writes "[inode]" at an offset of a path. */
+static __always_inline void __gadget_write_inode(char *path, __u32 at, __u64 inode)
+{
+	__u64 rest = inode;
+
+	path[at++] = '[';
+	for (int i = 0; i < __GADGET_INODE_DIGITS; i++) {
+		at++;
+		rest /= 10;
+		if (!rest)
+			break;
+	}
+	path[at & __GADGET_PATH_MASK] = ']';
+	path[(at + 1) & __GADGET_PATH_MASK] = '\0';
+	for (int i = 0; i < __GADGET_INODE_DIGITS; i++) {
+		at--;
+		path[at & __GADGET_PATH_MASK] = '0' + inode % 10;
+		inode /= 10;
+		if (!inode)
+			break;
+	}
+}
+
+/*
+ * Writes what /proc/PID/fd shows of an open file to buf, which has GADGET_PATH_MAX
+ * bytes: its path, or the kernel's name for what is in no file system, such as
+ * socket:[12345].
+ */
+static __always_inline void gadget_read_file_name(char *buf, struct file *file)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct path path;
+	char *str;
+
+	switch (BPF_CORE_READ(file, f_inode, i_sb, s_magic)) {
+	case __GADGET_PIPEFS_MAGIC:
+		__builtin_memcpy(buf, "pipe:", 5);
+		__gadget_write_inode(buf, 5, BPF_CORE_READ(file, f_inode, i_ino));
+		return;
+	case __GADGET_SOCKFS_MAGIC:
+		__builtin_memcpy(buf, "socket:", 7);
+		__gadget_write_inode(buf, 7, BPF_CORE_READ(file, f_inode, i_ino));
+		return;
+	case __GADGET_ANON_INODE_FS_MAGIC:
+		__builtin_memcpy(buf, "anon_inode:", 11);
+		if (bpf_probe_read_kernel_str(buf + 11, GADGET_PATH_MAX - 11,
+					      BPF_CORE_READ(dentry, d_name.name)) < 0)
+			buf[11] = '\0';
+		return;
+	}
+	path = BPF_CORE_READ(file, f_path);
+	str = get_path_str(&path);
+	if (!str || bpf_probe_read_kernel_str(buf, GADGET_PATH_MAX, str) < 0)
+		buf[0] = '\0';
+}
+
 #endif /* __VMLINUX_H__ */
 
 #endif /* GADGET_FILESYSTEM_H */

@@ -66,6 +66,19 @@
 #define GADGET_NR_move_mount 429
 #define GADGET_NR_fsopen 430
 #define GADGET_NR_fsconfig 431
+#define GADGET_NR_read 0
+#define GADGET_NR_write 1
+#define GADGET_NR_pread64 17
+#define GADGET_NR_pwrite64 18
+#define GADGET_NR_readv 19
+#define GADGET_NR_writev 20
+#define GADGET_NR_preadv 295
+#define GADGET_NR_pwritev 296
+#define GADGET_NR_preadv2 327
+#define GADGET_NR_pwritev2 328
+#define GADGET_NR_sendfile 40
+#define GADGET_NR_splice 275
+#define GADGET_NR_copy_file_range 326
 
 #elif defined(__TARGET_ARCH_arm64)
 
@@ -99,6 +112,19 @@
 #define GADGET_NR_move_mount 429
 #define GADGET_NR_fsopen 430
 #define GADGET_NR_fsconfig 431
+#define GADGET_NR_read 63
+#define GADGET_NR_write 64
+#define GADGET_NR_pread64 67
+#define GADGET_NR_pwrite64 68
+#define GADGET_NR_readv 65
+#define GADGET_NR_writev 66
+#define GADGET_NR_preadv 69
+#define GADGET_NR_pwritev 70
+#define GADGET_NR_preadv2 286
+#define GADGET_NR_pwritev2 287
+#define GADGET_NR_sendfile 71
+#define GADGET_NR_splice 76
+#define GADGET_NR_copy_file_range 285
 
 #else
 #error "gadget/syscall.h knows x86 and arm64"
