@@ -71,7 +71,7 @@ func anchors(text string) map[string]bool {
 }
 
 // gadgetFlags are those of gadgets, which the reference of the command line has not.
-const gadgetFlags = " --failed --paths --min-signal --min-ns --comm --pid --uid --local --sort --max-entries --interval --count --print-interval --per-disk --per-operation "
+const gadgetFlags = " --failed --max-files --paths --min-signal --min-ns --comm --pid --uid --local --sort --max-entries --interval --count --print-interval --per-disk --per-operation "
 
 // TestFlags looks up the flags of all commands that pages show.
 func TestFlags(t *testing.T) {

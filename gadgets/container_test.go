@@ -19,6 +19,7 @@ import (
 func TestInContainers(t *testing.T) {
 	docker := testengine.StartDocker(t)
 	t.Run("oomkill", func(t *testing.T) { testTraceOOMKill(t, docker) })
+	t.Run("top_file", func(t *testing.T) { testTopFile(t, docker) })
 	t.Run("capabilities", func(t *testing.T) { testTraceCapabilities(t, docker) })
 }
 

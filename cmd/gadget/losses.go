@@ -78,7 +78,7 @@ func lossFault(p *plan.Plan, report *runner.Report, opts *runOptions) error {
 func moreRoom(p *plan.Plan, name string) string {
 	const others = "a shorter --interval, a filter in the gadget or fewer containers help"
 	if param := p.SizeParam(name); param != nil {
-		return fmt.Sprintf("a larger --%s than %s, %s", param.Key, param.Default, others)
+		return fmt.Sprintf("a larger --%s, %s", param.Key, others)
 	}
 	return others
 }
