@@ -2,12 +2,12 @@
 /*
  * Bytes that threads send and receive over TCP, by connection.
  *
- * What counts is what a call has returned: that is known at its end only. There are
+ * What counts is what a call has done: that is known at its end only. There are
  * three ways to be there, of which gadget.yaml takes the first that the kernel has:
  *
  *	tracepoint	sock_send_length, sock_recv_length (6.3), for whatever is below a socket
  *	fexit		of the functions of TCP, with their arguments and their result
- *	kprobe		of the same functions, remembering the socket until they return
+ *	kprobe		at their beginning, and what the socket has got further since then
  *
  * The tracepoints do not see splice() from a socket, nor sendfile() before 6.5.
  * Where fexit exists it sees those, in functions that the others never call.
@@ -68,14 +68,14 @@ struct {
 	__type(value, __u64);
 } traffic_lost_samples SEC(".maps");
 
-/* Where a thread is that has called a function with a kprobe. */
+/* What a thread was about to do with a socket, and how far it had been read then. */
 struct call {
 	struct sock *sk;
 	__u32 copied_seq;
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, __u32);
 	__type(value, struct call);
@@ -138,6 +138,20 @@ static __always_inline int count(struct sock *sk, __s64 bytes, bool sent)
 	return 0;
 }
 
+/*
+ * While a program of this type is preempted the kernel skips it for all others on
+ * that processor: it must not be.
+ */
+static __always_inline int count_at_once(struct sock *sk, __s64 bytes, bool sent)
+{
+	if (bpf_ksym_exists(bpf_preempt_disable))
+		bpf_preempt_disable();
+	count(sk, bytes, sent);
+	if (bpf_ksym_exists(bpf_preempt_disable))
+		bpf_preempt_enable();
+	return 0;
+}
+
 static __always_inline bool is_tcp(struct sock *sk)
 {
 	__u16 protocol = sk->sk_protocol;
@@ -148,7 +162,7 @@ static __always_inline bool is_tcp(struct sock *sk)
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sent_tracepoint, struct sock *sk, int ret)
 {
-	return is_tcp(sk) ? count(sk, ret, true) : 0;
+	return is_tcp(sk) ? count_at_once(sk, ret, true) : 0;
 }
 
 SEC("tp_btf/sock_recv_length")
@@ -156,13 +170,13 @@ int BPF_PROG(received_tracepoint, struct sock *sk, int ret, int flags)
 {
 	if (flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
-	return is_tcp(sk) ? count(sk, ret, false) : 0;
+	return is_tcp(sk) ? count_at_once(sk, ret, false) : 0;
 }
 
 SEC("fexit/tcp_sendmsg")
 int BPF_PROG(sent_fexit, struct sock *sk, struct msghdr *msg, size_t size, int ret)
 {
-	return count(sk, ret, true);
+	return count_at_once(sk, ret, true);
 }
 
 /* Until 6.4. */
@@ -170,7 +184,7 @@ SEC("fexit/tcp_sendpage")
 int BPF_PROG(sent_page, struct sock *sk, struct page *page, int offset, size_t size, int flags,
 	     int ret)
 {
-	return count(sk, ret, true);
+	return count_at_once(sk, ret, true);
 }
 
 SEC("fexit/tcp_recvmsg")
@@ -190,14 +204,14 @@ int received_fexit(__u64 *ctx)
 	}
 	if (flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
-	return count((struct sock *)ctx[0], ret, false);
+	return count_at_once((struct sock *)ctx[0], ret, false);
 }
 
 SEC("fexit/tcp_splice_read")
 int BPF_PROG(received_splice, struct socket *socket, loff_t *offset, struct pipe_inode_info *pipe,
 	     size_t len, unsigned int flags, __s64 ret)
 {
-	return count(socket->sk, ret, false);
+	return count_at_once(socket->sk, ret, false);
 }
 
 static __always_inline int enter(struct sock *sk)
@@ -213,22 +227,12 @@ static __always_inline int enter(struct sock *sk)
 	return 0;
 }
 
-static __always_inline int leave(int ret, bool sent)
+static __always_inline int leave(int ret)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	struct call *call = bpf_map_lookup_elem(&calls, &tid);
-	__u32 copied_seq;
-	struct sock *sk;
 
-	if (!call)
-		return 0;
-	sk = call->sk;
-	copied_seq = call->copied_seq;
-	bpf_map_delete_elem(&calls, &tid);
-	/* What has been received and is still there was only looked at. */
-	if (!sent && BPF_CORE_READ((struct tcp_sock *)sk, copied_seq) == copied_seq)
-		return 0;
-	return count(sk, ret, sent);
+	return call ? count(call->sk, ret, true) : 0;
 }
 
 SEC("kprobe/tcp_sendmsg")
@@ -240,7 +244,7 @@ int BPF_KPROBE(enter_sendmsg, struct sock *sk)
 SEC("kretprobe/tcp_sendmsg")
 int BPF_KRETPROBE(sent_kretprobe, int ret)
 {
-	return leave(ret, true);
+	return leave(ret);
 }
 
 SEC("kprobe/tcp_sendpage")
@@ -252,7 +256,7 @@ int BPF_KPROBE(enter_sendpage, struct sock *sk)
 SEC("kretprobe/tcp_sendpage")
 int BPF_KRETPROBE(sent_page_kretprobe, int ret)
 {
-	return leave(ret, true);
+	return leave(ret);
 }
 
 SEC("kprobe/tcp_recvmsg")
@@ -261,10 +265,30 @@ int BPF_KPROBE(enter_recvmsg, struct sock *sk)
 	return enter(sk);
 }
 
-SEC("kretprobe/tcp_recvmsg")
-int BPF_KRETPROBE(received_kretprobe, int ret)
+SEC("kprobe/tcp_splice_read")
+int BPF_KPROBE(enter_splice, struct socket *socket)
 {
-	return leave(ret, false);
+	return enter(BPF_CORE_READ(socket, sk));
+}
+
+/*
+ * Called each time that a thread has read something and taken it out of the stream.
+ * Many threads wait in tcp_recvmsg(), and the kernel can tell the end of a function
+ * by kretprobe for a few at a time only.
+ */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(received_adjust, struct sock *sk)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct call *call = bpf_map_lookup_elem(&calls, &tid);
+	__u32 now, before;
+
+	if (!call || call->sk != sk)
+		return 0;
+	before = call->copied_seq;
+	now = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+	call->copied_seq = now;
+	return count_at_once(sk, (__u32)(now - before), false);
 }
 
 char LICENSE[] SEC("license") = "GPL";
