@@ -5,6 +5,7 @@ package guests
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,7 +110,11 @@ func boot(t *testing.T, k Kernel, image, initrd string) []Result {
 			t.Errorf("%s: gave %d verdicts", c, said[c])
 		}
 	}
-	if run.Computing > budget {
+	switch load := loadAverage(t); {
+	case run.Computing <= budget:
+	case load > float64(runtime.NumCPU()+1):
+		t.Logf("the guest took more than %s of processor time, but that means nothing with a load of %.1f", budget, load)
+	default:
 		t.Errorf("the guest took %s of processor time; at most %s", run.Computing.Round(time.Second), budget)
 	}
 	if t.Failed() {
@@ -118,6 +123,16 @@ func boot(t *testing.T, k Kernel, image, initrd string) []Result {
 	t.Logf("%s: %d cases in %s, %s of them computing\n%s", k.Name, len(results), time.Since(start).Round(time.Second),
 		run.Computing.Round(time.Second), strings.Join(run.Notes(), ", "))
 	return results
+}
+
+// loadAverage is how many processes wanted a processor in the last minute. Where
+// there are more than guests, each step of one takes longer, too.
+func loadAverage(t *testing.T) (load float64) {
+	t.Helper()
+	if _, err := fmt.Sscan(string(read(t, "/proc/loadavg")), &load); err != nil {
+		t.Fatal("read load average", err)
+	}
+	return load
 }
 
 // scripts are the files of all cases.
