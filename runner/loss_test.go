@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bytes"
+	"strconv"
 	"testing"
 	"time"
 
@@ -17,12 +18,13 @@ func TestTableLosses(t *testing.T) {
 	gadgettest.NeedRoot(t)
 	const room, keys = 64, 1000
 	p := gadgettest.Plan(t, "testdata/counts")
-	p.Spec.Maps["calls"].MaxEntries = room
 	p.Sources[0].Interval, p.Sources[0].FinalFetch = time.Hour, true
 	var out bytes.Buffer
 	var told uint64
 	o := floodOptions(&out)
-	o.Params = map[string]string{"target": o.Params["target"], "syscall_nr": o.Params["syscall"]}
+	o.Params = map[string]string{
+		"target": o.Params["target"], "syscall_nr": o.Params["syscall"], "calls_max_entries": strconv.Itoa(room),
+	}
 	o.Encoder = json
 	o.Lost = func(_ string, n, total uint64) {
 		if told += n; told != total {
