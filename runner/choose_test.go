@@ -140,6 +140,7 @@ func TestKernel(t *testing.T) {
 		"btf task_struct": true, "btf struct task_struct": true, "btf union task_struct": false, "btf func commit_creds": true,
 		"btf no_such_type": false, "tracepoint task/task_newtask": true, "tracepoint task/no_such": false,
 		"hook raw_tp": true, "hook perf_event": true, "hook tracepoint": true, "hook tp_btf": true, "hook iter": true,
+		"hook uprobe": true, "hook uprobe.multi": true,
 	} {
 		what, name, _ := strings.Cut(question, " ")
 		if got, err := k.Has(what, name); got != want || err != nil {

@@ -1,6 +1,8 @@
 package runner
 
 import (
+	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -81,6 +83,10 @@ func (k *kernel) probeHook(kind string) error {
 	case "perf_event":
 		spec.Type = ebpf.PerfEvent
 		prog.Perf = &plan.Perf{Name: "count_sw_cpu_clock", Type: 1, Frequency: 1}
+	case "uprobe":
+		spec.Type = ebpf.Kprobe
+	case "uprobe.multi":
+		spec.Type, spec.AttachType = ebpf.Kprobe, ebpf.AttachTraceUprobeMulti
 	default:
 		return fmt.Errorf("%w: hook %q", ErrNotSupported, kind)
 	}
@@ -99,13 +105,49 @@ func (k *kernel) tryAttach(prog *plan.Program, spec *ebpf.ProgramSpec) error {
 	defer coll.Close()
 	loaded := coll.Programs[prog.Name]
 	var l io.Closer
-	if prog.Kind == "iter" {
+	switch prog.Kind {
+	case "iter":
 		l, err = link.AttachIter(link.IterOptions{Program: loaded})
-	} else {
+	case "uprobe", "uprobe.multi":
+		l, err = attachOwnEntry(prog, loaded)
+	default:
 		l, err = attacherOf(prog.Kind)(prog, loaded)
 	}
 	if err != nil {
 		return fmt.Errorf("attach: %w", err)
 	}
 	return l.Close()
+}
+
+// attachOwnEntry attaches a uprobe to the first instruction of this program: one that
+// a process runs once, before anything else, and never again.
+func attachOwnEntry(prog *plan.Program, loaded *ebpf.Program) (io.Closer, error) {
+	const path = "/proc/self/exe"
+	at, err := entryOffset(path)
+	if err != nil {
+		return nil, fmt.Errorf("read this program: %w", err)
+	}
+	ex, err := link.OpenExecutable(path)
+	if err != nil {
+		return nil, err
+	}
+	if prog.Kind == "uprobe.multi" {
+		return ex.UprobeMulti(nil, loaded, &link.UprobeMultiOptions{Addresses: []uint64{at}})
+	}
+	return ex.Uprobe("", loaded, &link.UprobeOptions{Address: at})
+}
+
+// entryOffset is where in an executable its first instruction is.
+func entryOffset(path string) (uint64, error) {
+	file, err := elf.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	for _, p := range file.Progs {
+		if p.Type == elf.PT_LOAD && p.Vaddr <= file.Entry && file.Entry < p.Vaddr+p.Filesz {
+			return file.Entry - p.Vaddr + p.Off, nil
+		}
+	}
+	return 0, errors.New("it has no entry point")
 }

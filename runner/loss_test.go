@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -79,5 +80,21 @@ func TestMapIn(t *testing.T) {
 				t.Errorf("the map is %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A program that the kernel skips, because it is running already, is told of.
+func TestMissed(t *testing.T) {
+	gadgettest.NeedRoot(t)
+	const calls = 20
+	var out bytes.Buffer
+	report := runUntil(t, gadgettest.Plan(t, "testdata/recurse"), floodOptions(&out), func() {
+		for range calls {
+			unix.Syscall(unix.SYS_GETPRIORITY, 0, 0, 0)
+		}
+	})
+	want := []Missed{{Program: "recurse", Section: "tp_btf/bpf_trace_printk", Times: calls}}
+	if !slices.Equal(report.Missed, want) || report.Sources[0].Delivered != calls {
+		t.Errorf("missed %v, want %v; delivered %d", report.Missed, want, report.Sources[0].Delivered)
 	}
 }

@@ -94,6 +94,9 @@ type Options struct {
 // Report says what became of the events.
 type Report struct {
 	Sources []SourceReport
+	// Missed are programs that were not run each time their hook was reached. What
+	// they would have sent is in no other number.
+	Missed []Missed
 }
 
 // SourceReport counts the events of one data source. Produced events are those
@@ -256,7 +259,7 @@ func (r *run) deactivate() {
 }
 
 func (r *run) report() *Report {
-	rep := &Report{}
+	rep := &Report{Missed: r.missed()}
 	for _, s := range r.sources {
 		rep.Sources = append(rep.Sources, SourceReport{
 			Name:      s.Name,

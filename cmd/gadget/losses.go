@@ -42,11 +42,16 @@ func (a *app) account(p *plan.Plan, report *runner.Report, err error, opts *runO
 			a.log.Info(fmt.Sprintf("lost 0 of %d events", produced), "source", s.Name, "delivered", s.Delivered, "filtered", s.Filtered)
 		}
 	}
+	for _, m := range report.Missed {
+		a.log.Warn(fmt.Sprintf("program %s was skipped %d times: the kernel had it running on the same CPU", m.Program, m.Times), "section", m.Section)
+	}
 	switch {
 	case err != nil || !opts.failOnLoss:
 		return err
 	case report.Lost() > 0:
 		return lossFault(p, report, opts)
+	case len(report.Missed) > 0:
+		return &fault{code: exitLoss, err: errors.New("events may be missing: the kernel skipped programs")}
 	case unknown:
 		f := &fault{code: exitLoss, err: errors.New("nobody can tell whether events were lost: the gadget does not count them")}
 		return f.hint("run without --fail-on-loss")

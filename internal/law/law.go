@@ -32,7 +32,7 @@ type File struct {
 }
 
 // testOnly are packages that serve tests; nothing else may import them.
-var testOnly = []string{"internal/gadgettest", "internal/guests", "internal/testterminal"}
+var testOnly = []string{"internal/gadgettest", "internal/guests", "internal/testengine", "internal/testterminal"}
 
 // Test reports whether the file is only built for tests.
 func (f *File) Test() bool {

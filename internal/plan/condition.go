@@ -73,7 +73,10 @@ var functions = map[string]func(name string) error{
 
 // HookKinds are the kinds of programs that a condition may ask about.
 func HookKinds() []string {
-	return []string{"tracepoint", "raw_tp", "tp_btf", "kprobe", "kprobe.multi", "kprobe.session", "fentry", "fexit", "lsm", "iter", "perf_event"}
+	return []string{
+		"tracepoint", "raw_tp", "tp_btf", "kprobe", "kprobe.multi", "kprobe.session", "fentry", "fexit", "lsm",
+		"uprobe", "uprobe.multi", "iter", "perf_event",
+	}
 }
 
 // BTFKinds are the words that btf() takes before the name of a type.

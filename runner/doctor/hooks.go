@@ -82,8 +82,6 @@ func hooks(may bool, config host.Config, mounts map[string][]string) []Check {
 			failed[name] = err
 		})
 	}
-	try("uprobe", probeUprobe)
-	try("uprobe.multi", probeUprobeMulti)
 	try("socket", probeSocket)
 	try("tcx", probeTCX)
 	try("cgroup", func() error { return probeCgroup(mounts["cgroup2"]) })

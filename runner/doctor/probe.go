@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"debug/elf"
 	"errors"
 	"fmt"
 	"net"
@@ -36,44 +35,6 @@ func undo(l link.Link, err error) error {
 		return err
 	}
 	return l.Close()
-}
-
-// entry opens the executable of this process and says where in the file its first
-// instruction is: one that is run once, and never again.
-func entry() (*link.Executable, uint64, error) {
-	const path = "/proc/self/exe"
-	file, err := elf.Open(path)
-	if err != nil {
-		return nil, 0, fmt.Errorf("read this program: %w", err)
-	}
-	defer file.Close()
-	for _, p := range file.Progs {
-		if p.Type == elf.PT_LOAD && p.Vaddr <= file.Entry && file.Entry < p.Vaddr+p.Filesz {
-			ex, err := link.OpenExecutable(path)
-			return ex, file.Entry - p.Vaddr + p.Off, err
-		}
-	}
-	return nil, 0, errors.New("read this program: it has no entry point")
-}
-
-func probeUprobe() error {
-	return withProgram(ebpf.Kprobe, ebpf.AttachNone, 0, func(prog *ebpf.Program) error {
-		ex, at, err := entry()
-		if err != nil {
-			return err
-		}
-		return undo(ex.Uprobe("", prog, &link.UprobeOptions{Address: at}))
-	})
-}
-
-func probeUprobeMulti() error {
-	return withProgram(ebpf.Kprobe, ebpf.AttachTraceUprobeMulti, 0, func(prog *ebpf.Program) error {
-		ex, at, err := entry()
-		if err != nil {
-			return err
-		}
-		return undo(ex.UprobeMulti(nil, prog, &link.UprobeMultiOptions{Addresses: []uint64{at}}))
-	})
 }
 
 // probeSocket gives a program to a socket of packets that is bound to nothing.
