@@ -51,9 +51,9 @@ const supportedSections = "tracepoint, raw_tp, tp_btf, kprobe, kretprobe, ksysca
 func supported(prog *plan.Program) error {
 	var err error
 	switch {
-	case prog.Power != "":
-		err = fmt.Errorf("%w; it could %s", ErrNotPermitted, prog.Power)
-	case prog.Kind != "iter" && !plan.IsUser(prog.Kind) && attacherOf(prog.Kind) == nil:
+	case !attachable(prog) && prog.TypePower() != "":
+		err = fmt.Errorf("%w; it could %s", ErrNotPermitted, prog.TypePower())
+	case !attachable(prog):
 		err = fmt.Errorf("%w; there are %s", ErrNotSupported, supportedSections)
 	case prog.Fault != "":
 		err = fmt.Errorf("%w: %s", ErrNoHook, prog.Fault)
@@ -61,6 +61,11 @@ func supported(prog *plan.Program) error {
 		return nil
 	}
 	return attachError(prog, err)
+}
+
+// attachable reports whether gadget has a way to attach programs of this kind.
+func attachable(prog *plan.Program) bool {
+	return prog.Kind == "iter" || plan.IsUser(prog.Kind) || attacherOf(prog.Kind) != nil
 }
 
 // links are the attachments of a run.
@@ -149,8 +154,9 @@ var ErrNotSupported = errors.New("not supported by this version of gadget")
 // ErrNoHook is about programs of which nobody can tell where to attach them.
 var ErrNoHook = errors.New("no kernel has such a hook")
 
-// ErrNotPermitted refuses programs that can do more than watch.
-var ErrNotPermitted = errors.New("such a program changes the system, and images cannot carry the permission for that yet")
+// ErrNotPermitted refuses types of programs that are there to do more than watch.
+// No permission helps: gadget has no way to attach them.
+var ErrNotPermitted = errors.New("such a program changes the system, and this version of gadget runs none of its type")
 
 // AttachError says which program could not be attached where. It wraps
 // fs.ErrNotExist when the kernel does not have the hook.

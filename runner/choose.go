@@ -25,27 +25,32 @@ type choice struct {
 	log  *slog.Logger
 }
 
-// newChoice drops what cannot be used on this kernel whatever happens. The error
-// says that the gadget cannot do without.
-func newChoice(p *plan.Plan, k plan.Kernel, log *slog.Logger) (*choice, error) {
+func newChoice(p *plan.Plan, log *slog.Logger) *choice {
 	c := &choice{plan: p, dropped: map[string]error{}, idle: map[string]bool{}, log: log}
 	for i := range p.Groups {
 		c.left = append(c.left, slices.Clone(p.Groups[i].Programs))
 	}
+	return c
+}
+
+// suit drops what cannot be used on this kernel whatever happens. The error says
+// that the gadget cannot do without.
+func (c *choice) suit(k plan.Kernel) error {
+	p := c.plan
 	for i := range p.Programs {
 		prog := &p.Programs[i]
 		if err := c.forgetUnless(prog.When, k, prog.Name); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for i := range p.Groups {
 		group := &p.Groups[i]
 		// What has no member on this kernel is missed, what is not wanted is not.
 		if len(c.left[i]) == 0 && !group.Optional && len(group.Programs) > 0 {
-			return nil, c.reasons(group.Programs)
+			return c.reasons(group.Programs)
 		}
 		if err := c.forgetUnless(group.When, k, group.Programs...); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for i := range p.Programs {
@@ -55,11 +60,11 @@ func newChoice(p *plan.Plan, k plan.Kernel, log *slog.Logger) (*choice, error) {
 		}
 		if err := supported(prog); err != nil {
 			if err = c.drop(prog.Name, err); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return c, c.empty()
+	return c.empty()
 }
 
 // forgetUnless takes programs out when a condition is false.

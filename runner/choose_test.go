@@ -76,7 +76,8 @@ func TestChoice(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := planObject(t, object, "programs: {"+tt.yaml+"}")
-			c, err := newChoice(p, oldKernel{}, slog.New(slog.DiscardHandler))
+			c := newChoice(p, slog.New(slog.DiscardHandler))
+			err := c.suit(oldKernel{})
 			for _, name := range tt.drop {
 				if err == nil {
 					err = c.drop(name, errors.New("broken"))
@@ -118,15 +119,15 @@ func useLines(uses []Use) string {
 // to one that they may.
 func TestPowerfulAlternative(t *testing.T) {
 	p := planObject(t, objectOf(t, "fmod_ret/a", "fentry/a"), "programs: {g: {alternatives: [p0, p1]}}")
-	c, err := newChoice(p, oldKernel{}, slog.New(slog.DiscardHandler))
-	if err != nil {
+	c := newChoice(p, slog.New(slog.DiscardHandler))
+	if err := c.suit(oldKernel{}); err != nil {
 		t.Fatal(err)
 	}
 	if c.uses("p0") || !c.uses("p1") {
 		t.Error(useLines(c.report()))
 	}
 	p = planObject(t, objectOf(t, "fmod_ret/a", "fentry/a"), "")
-	if _, err := newChoice(p, oldKernel{}, slog.New(slog.DiscardHandler)); !errors.Is(err, ErrNotPermitted) {
+	if err := newChoice(p, slog.New(slog.DiscardHandler)).suit(oldKernel{}); !errors.Is(err, ErrNotPermitted) {
 		t.Errorf("error %v", err)
 	}
 }

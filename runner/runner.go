@@ -52,6 +52,10 @@ type Options struct {
 	// Those of this one are used where it has none of its own.
 	BTFGen []byte
 
+	// AllowChange lets programs change the system in the ways of [plan.Power];
+	// without it those that could are not loaded.
+	AllowChange bool
+
 	// EnvVars are the environment variables that fields may show.
 	EnvVars map[string]string
 
@@ -202,6 +206,10 @@ func (r *run) start(ctx context.Context) error {
 
 // survey finds out what the host has, and drops the programs that it rules out.
 func (r *run) survey() (err error) {
+	chosen := newChoice(r.plan, r.log)
+	if err = chosen.permit(&r.opts); err != nil {
+		return err
+	}
 	if err = checkPermission(r.plan); err != nil {
 		return err
 	}
@@ -210,8 +218,11 @@ func (r *run) survey() (err error) {
 			return err
 		}
 	}
-	r.choice, err = newChoice(r.plan, r.kernel, r.log)
-	return err
+	if err = chosen.suit(r.kernel); err != nil {
+		return err
+	}
+	r.choice = chosen
+	return nil
 }
 
 // activateAll drops programs one by one until the rest works.

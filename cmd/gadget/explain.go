@@ -58,6 +58,7 @@ func explainHost(err error) *fault {
 	var host *runner.HostError
 	var attach *runner.AttachError
 	var unmet *runner.UnmetError
+	var change *runner.ChangeError
 	switch {
 	case errors.As(err, &permission):
 		if os.Getuid() != 0 {
@@ -72,6 +73,9 @@ func explainHost(err error) *fault {
 	case errors.As(err, &attach) && (errors.Is(err, runner.ErrNotSupported) || errors.Is(err, runner.ErrNoHook)):
 		f.code = exitFailure
 		return f
+	case errors.As(err, &change):
+		f.code = exitPolicy
+		return f.hint("a gadget that is not built in does that only if you let it: --allow %s", allowChange)
 	case errors.As(err, &attach) && errors.Is(err, runner.ErrNotPermitted):
 		f.code = exitPolicy
 		return f

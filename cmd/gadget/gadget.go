@@ -22,6 +22,9 @@ type gadget struct {
 	metadata *schemas.Metadata
 	plan     *plan.Plan
 	flags    gadgetFlags
+	// mayChange is true for gadgets that may change the system: those that are built
+	// in, which are trusted as this program is, and those that the user allows to.
+	mayChange bool
 	// btfgen is the image's layer with types of kernels, nil when it has none.
 	btfgen []byte
 }
@@ -31,15 +34,21 @@ type gadget struct {
 func (a *app) openGadget(ctx context.Context, name string) (*gadget, error) {
 	var image *schemas.Image
 	var err error
+	found := &foundImage{}
 	if isSource(name) {
 		image, err = a.build(ctx, name, &buildOptions{platforms: []string{hostPlatform()}})
 	} else {
-		image, err = a.runnable(ctx, name)
+		image, found, err = a.runnable(ctx, name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return a.planFor(name, image, runtime.GOARCH)
+	g, err := a.planFor(name, image, runtime.GOARCH)
+	if err != nil {
+		return nil, err
+	}
+	g.mayChange = found.builtIn
+	return g, nil
 }
 
 // sourceNames are the names of the gadget's data sources.

@@ -21,6 +21,7 @@ type inspectOptions struct {
 	platform     string
 	onThisKernel bool
 	transport    transportOptions
+	allow        permissions
 }
 
 func imageInspectCmd(a *app) *cobra.Command {
@@ -37,7 +38,8 @@ metadata are fetched. oci:DIR and oci-archive:FILE are images in a directory or
 archive; registry:NAME is looked at in its registry also when it is here.
 
 --on-this-kernel loads the programs and attaches them, and takes them away at once: it
-shows which of them are used here, and why the others are not. This needs root.`,
+shows which of them are used here, and why the others are not. This needs root, and
+--allow change for programs that can change the system: for that moment they could.`,
 		Example: `  gadget image inspect trace_exec
   gadget image inspect mysnoop:v1 -o json | jq '.maps[] | {name, bytes}'
   gadget image inspect ghcr.io/acme/mysnoop:v1
@@ -52,6 +54,7 @@ shows which of them are used here, and why the others are not. This needs root.`
 	addOutput(cmd, &opts.output)
 	opts.transport.addTo(cmd)
 	cmd.Flags().StringVar(&opts.platform, "platform", "", "look at the programs for this `PLATFORM` (default this machine's, if the image has it)")
+	opts.allow.addTo(cmd)
 	cmd.Flags().BoolVar(&opts.onThisKernel, "on-this-kernel", false, "load and attach the programs for a moment, and show which are used and why; needs root")
 	return cmd
 }
@@ -104,7 +107,10 @@ func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name strin
 	result.Name, result.BuiltIn, result.Partial = found.name, found.builtIn, remote
 	var refused error
 	if opts.onThisKernel {
-		uses, err := runner.Try(g.plan, runner.Options{BTFGen: g.btfgen, Log: a.log})
+		uses, err := runner.Try(g.plan, runner.Options{
+			BTFGen: g.btfgen, Log: a.log, AllowChange: opts.allow.change || found.builtIn,
+			Notice: func(text string) { a.log.Warn(text) },
+		})
 		if uses == nil && err != nil {
 			return err
 		}

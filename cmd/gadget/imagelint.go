@@ -76,7 +76,7 @@ func (a *app) lint(ctx context.Context, name string) ([]schemas.Problem, error) 
 		}
 		return builder.Lint(ctx, source, builder.Options{Color: a.errTerm().Color, Stderr: a.err})
 	}
-	image, err := a.runnable(ctx, name)
+	image, _, err := a.runnable(ctx, name)
 	if err != nil {
 		return nil, err
 	}

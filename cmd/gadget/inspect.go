@@ -32,13 +32,15 @@ type inspection struct {
 	// the programs is not known then.
 	Partial bool `json:"partial,omitempty"`
 	// Platform is the one that the rest is about.
-	Platform          string        `json:"platform"`
-	FiltersContainers bool          `json:"filtersContainers"`
-	Programs          []programView `json:"programs"`
-	Maps              []mapView     `json:"maps"`
-	Params            []paramView   `json:"params"`
-	DataSources       []sourceView  `json:"dataSources"`
-	Problems          []string      `json:"problems,omitempty"`
+	Platform          string `json:"platform"`
+	FiltersContainers bool   `json:"filtersContainers"`
+	// CanChange is what the programs could do to the system beside watching it.
+	CanChange   []powerView   `json:"canChange"`
+	Programs    []programView `json:"programs"`
+	Maps        []mapView     `json:"maps"`
+	Params      []paramView   `json:"params"`
+	DataSources []sourceView  `json:"dataSources"`
+	Problems    []string      `json:"problems,omitempty"`
 }
 
 type platformView struct {
@@ -53,13 +55,25 @@ type layerView struct {
 	Bytes     int64  `json:"bytes"`
 }
 
+// powerView is one thing that a program could do. Those that are usual for its type
+// need no --allow change.
+type powerView struct {
+	Program string `json:"program"`
+	Does    string `json:"does"`
+	Calls   string `json:"calls,omitempty"`
+	At      string `json:"at,omitempty"`
+	Usual   bool   `json:"usual,omitempty"`
+}
+
 type programView struct {
 	Name         string `json:"name"`
 	Type         string `json:"type"`
 	Hook         string `json:"hook,omitempty"`
 	Section      string `json:"section"`
 	Instructions int    `json:"instructions"`
-	Disabled     bool   `json:"disabled,omitempty"`
+	// Calls are the functions of the kernel that it calls: helpers and kfuncs.
+	Calls    []string `json:"calls"`
+	Disabled bool     `json:"disabled,omitempty"`
 	// Optional programs may be missing, Group is the list of alternatives that it
 	// stands in, When the condition under which it is used.
 	Optional bool   `json:"optional,omitempty"`
@@ -150,6 +164,7 @@ func inspect(a *app, info *registry.Info, p *plan.Plan, platform string) *inspec
 		Annotations:       info.Annotations,
 		Platform:          platform,
 		FiltersContainers: p.FiltersContainers,
+		CanChange:         []powerView{},
 		Programs:          []programView{},
 		Maps:              []mapView{},
 		Params:            []paramView{},
@@ -164,6 +179,11 @@ func inspect(a *app, info *registry.Info, p *plan.Plan, platform string) *inspec
 	}
 	for _, pr := range p.Programs {
 		v.Programs = append(v.Programs, inspectProgram(p, &pr))
+		for _, power := range pr.Powers {
+			if !pr.Disabled {
+				v.CanChange = append(v.CanChange, powerView{pr.Name, power.Does, power.Call, power.At, power.Usual})
+			}
+		}
 	}
 	for _, m := range p.Maps {
 		v.Maps = append(v.Maps, mapView{m.Name, kernelName(m.Type.String()), m.KeySize, m.ValueSize, m.MaxEntries, m.Bytes, m.PerCPU, m.Pinned, m.SizedBy})
@@ -190,7 +210,10 @@ func inspect(a *app, info *registry.Info, p *plan.Plan, platform string) *inspec
 func inspectProgram(p *plan.Plan, pr *plan.Program) programView {
 	v := programView{
 		Name: pr.Name, Type: kernelName(pr.Type.String()), Hook: pr.Hook, Section: pr.Section,
-		Instructions: pr.Instructions, Disabled: pr.Disabled, Optional: pr.Optional,
+		Instructions: pr.Instructions, Disabled: pr.Disabled, Optional: pr.Optional, Calls: []string{},
+	}
+	for _, c := range pr.Calls {
+		v.Calls = append(v.Calls, c.Name)
 	}
 	if pr.When != nil {
 		v.When = pr.When.Source

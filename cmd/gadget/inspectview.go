@@ -23,6 +23,7 @@ func (v *inspection) write(w io.Writer, t view.Terminal) error {
 	}
 	p.printf("\n")
 	v.writeFacts(p)
+	v.writePowers(p)
 	v.writePrograms(p)
 	v.writeMaps(p)
 	v.writeParams(p)
@@ -105,6 +106,23 @@ func (v *inspection) writeFacts(p *page) {
 		fact("filter", "none in the kernel: the gadget sees every process")
 	}
 	p.table(facts)
+}
+
+// writePowers tells what the gadget could do to the system.
+func (v *inspection) writePowers(p *page) {
+	if len(v.CanChange) == 0 {
+		return
+	}
+	note := "as programs of their type always could"
+	table := &view.Table{Titles: []string{"program", "could", "by", "at"}}
+	for _, c := range v.CanChange {
+		if !c.Usual {
+			note = "gadget run wants --allow change"
+		}
+		table.Row(c.Program, c.Does, firstNonEmpty(c.Calls, "its type"), c.At)
+	}
+	p.title("Can change", note)
+	p.table(table)
 }
 
 func layerWord(mediaType string) string {

@@ -134,17 +134,17 @@ const (
 )
 
 // runnable reads what this machine needs of an image, after pulling it where that
-// is called for.
-func (a *app) runnable(ctx context.Context, name string) (*schemas.Image, error) {
+// is called for, and says where it was found.
+func (a *app) runnable(ctx context.Context, name string) (*schemas.Image, *foundImage, error) {
 	found, err := a.findOrPull(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	image, err := registry.Load(ctx, found.source, found.desc, runtime.GOARCH)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", found.name, err)
+		return nil, nil, fmt.Errorf("%s: %w", found.name, err)
 	}
-	return image, nil
+	return image, found, nil
 }
 
 func (a *app) findOrPull(ctx context.Context, name string) (*foundImage, error) {

@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "rewrite expected output")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gadget": main})
+	testscript.Main(m, map[string]func(){"gadget": main, "nobpf": withoutBPF})
 }
 
 // scriptDeadline ends scripts that hang, in time for what they started to be stopped.
@@ -53,7 +53,7 @@ func scriptParams(dir string) testscript.Params {
 }
 
 // scriptEnv gives every script a home, a store and no settings of ours, and the
-// sources of a gadget in $WORK/snoop.
+// sources of two gadgets in $WORK: snoop, and kill, which changes the system.
 func scriptEnv(e *testscript.Env) error {
 	for _, dir := range []string{"home", "config"} {
 		if err := os.Mkdir(filepath.Join(e.WorkDir, dir), 0o755); err != nil {
@@ -72,7 +72,12 @@ func scriptEnv(e *testscript.Env) error {
 	e.Setenv("XDG_CACHE_HOME", cache)
 	e.Setenv("GADGET_STORE", filepath.Join(e.WorkDir, "store"))
 	e.Setenv("GOARCH", runtime.GOARCH)
-	return os.CopyFS(filepath.Join(e.WorkDir, "snoop"), os.DirFS("testdata/gadgets/snoop"))
+	for _, name := range []string{"snoop", "kill"} {
+		if err := os.CopyFS(filepath.Join(e.WorkDir, name), os.DirFS("testdata/gadgets/"+name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cmdExit runs a command and checks its exit code: exit CODE PROGRAM [ARG…]. Its

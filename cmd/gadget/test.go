@@ -25,6 +25,7 @@ import (
 
 type testOptions struct {
 	file, run, junit string
+	allow            permissions
 	output           choice
 }
 
@@ -65,6 +66,7 @@ WORKLOAD_PID, can be used as ${NAME}.`,
 	fs := cmd.Flags()
 	fs.StringVarP(&opts.file, "file", "f", schemas.DefaultTestFile, "`FILE` with the tests, in DIR")
 	fs.StringVar(&opts.run, "run", "", "only tests whose name matches this regular `EXPRESSION`")
+	opts.allow.addTo(cmd)
 	fs.StringVar(&opts.junit, "junit", "", "also write the results to `FILE`, as JUnit XML")
 	return cmd
 }
@@ -78,7 +80,7 @@ func runTest(ctx context.Context, a *app, dirs []string, opts testOptions) error
 	results := []testResult{}
 	failed := 0
 	for _, dir := range dirs {
-		done, err := a.testGadget(ctx, dir, opts.file, only, func(r testResult) {
+		done, err := a.testGadget(ctx, dir, &opts, only, func(r testResult) {
 			if live {
 				r.write(a.out, a.term)
 			}
@@ -113,8 +115,8 @@ func runTest(ctx context.Context, a *app, dirs []string, opts testOptions) error
 }
 
 // testGadget builds the gadget in dir and runs its tests.
-func (a *app) testGadget(ctx context.Context, dir, file string, only *regexp.Regexp, tell func(testResult)) ([]testResult, error) {
-	tests, err := readTests(filepath.Join(dir, file), a)
+func (a *app) testGadget(ctx context.Context, dir string, opts *testOptions, only *regexp.Regexp, tell func(testResult)) ([]testResult, error) {
+	tests, err := readTests(filepath.Join(dir, opts.file), a)
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +127,7 @@ func (a *app) testGadget(ctx context.Context, dir, file string, only *regexp.Reg
 	if err != nil {
 		return nil, err
 	}
+	g.mayChange = opts.allow.change
 	var results []testResult
 	for i := range tests {
 		if !only.MatchString(tests[i].Name) {
@@ -246,7 +249,7 @@ func (a *app) observe(ctx context.Context, g *gadget, t *schemas.Test, s *script
 
 // testRun are the options that a test sets.
 func testRun(g *gadget, t *schemas.Test) (runner.Options, error) {
-	o := runner.Options{Host: t.Host, Params: map[string]string{}}
+	o := runner.Options{Host: t.Host, Params: map[string]string{}, AllowChange: g.mayChange}
 	for name, value := range t.Params {
 		p := paramNamed(g.plan, name)
 		if p == nil {

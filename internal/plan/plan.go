@@ -129,9 +129,10 @@ type Program struct {
 	// programs are of the kind of others: fentry for fentry.s.
 	Kind string
 	Type ebpf.ProgramType
-	// Power is what a program of this type could do to the system beside watching
-	// it; gadgets with one are not run. "" for all others.
-	Power string
+	// Powers are what the program could do to the system beside watching it.
+	Powers []Power
+	// Calls are the functions of the kernel that it calls, sorted by name.
+	Calls []Call
 	// Hook is what it attaches to, such as syscalls/sys_enter_openat; "" when
 	// the type has no named target.
 	Hook string

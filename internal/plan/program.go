@@ -24,9 +24,10 @@ func (p *Plan) addPrograms(decls []string) {
 	}
 	for name, spec := range p.Spec.Programs {
 		prog := Program{
-			Name: name, Section: spec.SectionName, Kind: kindOf(spec), Power: powerOf(spec), Type: spec.Type,
+			Name: name, Section: spec.SectionName, Kind: kindOf(spec), Type: spec.Type, Calls: callsOf(spec),
 			Hook: spec.AttachTo, Target: targets[name], Instructions: len(spec.Instructions),
 		}
+		prog.Powers = powersOf(spec, prog.Calls)
 		conf := p.settings(&prog)
 		switch {
 		case conf.AttachTo == "":
@@ -115,7 +116,7 @@ func (p *Plan) checkProgram(prog *Program, pos schemas.Pos) {
 	switch {
 	case prog.Disabled:
 		return
-	case prog.Power != "":
+	case prog.TypePower() != "":
 		severity = schemas.Warning
 		hint = "gadget run refuses it"
 	case prog.Fault != "":
@@ -139,8 +140,8 @@ func (p *Plan) checkProgram(prog *Program, pos schemas.Pos) {
 	switch {
 	case prog.Fault != "":
 		p.problem(severity, pos, hint, "program %s (SEC %q): %s", prog.Name, prog.Section, prog.Fault)
-	case prog.Power != "":
-		p.problem(severity, pos, hint, "program %s (SEC %q): such a program could %s", prog.Name, prog.Section, prog.Power)
+	case prog.TypePower() != "":
+		p.problem(severity, pos, hint, "program %s (SEC %q): such a program could %s", prog.Name, prog.Section, prog.TypePower())
 	}
 }
 
@@ -181,41 +182,4 @@ func kindOf(spec *ebpf.ProgramSpec) string {
 func sectionParts(section string) (kind, rest string) {
 	kind, rest, _ = strings.Cut(strings.TrimPrefix(section, "?"), "/")
 	return kind, rest
-}
-
-// powerOf says what a program of this type could do to the system beside watching
-// it, "" for types that gadgets may have. A program for security modules (lsm) may
-// deny what it watches; gadgets of this format have always had them.
-func powerOf(spec *ebpf.ProgramSpec) string {
-	switch spec.Type {
-	case ebpf.Tracing:
-		if spec.AttachType == ebpf.AttachModifyReturn {
-			return "change what functions of the kernel return"
-		}
-	case ebpf.LSM:
-		if spec.AttachType == ebpf.AttachLSMCgroup {
-			return "forbid what the processes of a cgroup do"
-		}
-	case ebpf.Extension:
-		return "replace functions of other eBPF programs"
-	case ebpf.StructOps:
-		return "replace parts of the kernel, such as its scheduler"
-	case ebpf.RawTracepointWritable:
-		return "change the values that the kernel works with"
-	case ebpf.SkLookup, ebpf.SkReuseport:
-		return "choose the socket that gets a connection"
-	case ebpf.XDP, ebpf.SchedACT, ebpf.Netfilter, ebpf.LWTIn, ebpf.LWTOut, ebpf.LWTXmit, ebpf.LWTSeg6Local:
-		return "drop, change and redirect packets"
-	case ebpf.FlowDissector:
-		return "change how the kernel reads packets"
-	case ebpf.CGroupSock, ebpf.CGroupSockAddr, ebpf.CGroupSockopt:
-		return "forbid and redirect the connections of a cgroup"
-	case ebpf.CGroupDevice:
-		return "forbid devices to a cgroup"
-	case ebpf.CGroupSysctl:
-		return "change and forbid settings of the kernel"
-	case ebpf.LircMode2:
-		return "make up key strokes"
-	}
-	return ""
 }
