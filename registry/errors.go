@@ -107,6 +107,8 @@ func storeError(dir, action string, err error) error {
 		return nil
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%s: store %s: the disk is full, nothing was changed (free some space, for example with \"gadget image remove\"): %w", action, dir, err)
+	case errors.Is(err, errForeign):
+		return fmt.Errorf("%s: store %s is read, but never written to: %w (use another one with GADGET_STORE, and \"gadget image copy oci:%s:NAME store:NAME\" to get an image into it)", action, dir, err, dir)
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%s: store %s is on a read-only file system: %w", action, dir, err)
 	case errors.Is(err, fs.ErrPermission):

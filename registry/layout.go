@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -148,7 +149,24 @@ type Entry struct {
 
 // List returns all images, sorted by name and digest. It reads every image.
 func (l *Layout) List(ctx context.Context) ([]Entry, error) {
-	entries, err := l.Names()
+	for tries := 3; ; tries-- {
+		before, err := l.readIndex()
+		if err != nil {
+			return nil, err
+		}
+		entries, err := l.list(ctx, before)
+		if err != nil || tries == 0 || !slices.ContainsFunc(entries, func(e Entry) bool { return e.Err != nil }) {
+			return entries, err
+		}
+		// What another process has removed meanwhile is not damaged.
+		if after, err := l.readIndex(); err != nil || bytes.Equal(before, after) {
+			return entries, nil
+		}
+	}
+}
+
+func (l *Layout) list(ctx context.Context, data []byte) ([]Entry, error) {
+	entries, err := l.names(data)
 	if err != nil {
 		return nil, err
 	}
@@ -166,11 +184,20 @@ func (l *Layout) List(ctx context.Context) ([]Entry, error) {
 }
 
 // Names is List without reading the images: Info and Err are nil. Signatures and
-// what else is attached to images are not listed.
+// what else is attached to images are not listed, nor are manifests of single
+// platforms, for which other programs make entries without a name.
 func (l *Layout) Names() ([]Entry, error) {
 	data, err := l.readIndex()
-	if err != nil || len(data) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	return l.names(data)
+}
+
+// names reads the text of an index.json, which may be empty.
+func (l *Layout) names(data []byte) ([]Entry, error) {
+	if len(data) == 0 {
+		return nil, nil
 	}
 	index, err := decodeIndex(data)
 	if err != nil {
@@ -178,7 +205,8 @@ func (l *Layout) Names() ([]Entry, error) {
 	}
 	entries := make([]Entry, 0, len(index.Manifests))
 	for _, m := range index.Manifests {
-		if isAttachment(m) {
+		part := nameOf(m) == "" && m.MediaType == ocispec.MediaTypeImageManifest
+		if part || isAttachment(m) {
 			continue
 		}
 		e := Entry{Name: nameOf(m), Digest: m.Digest, Tagged: taggedAt(m)}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -14,18 +13,20 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/gadget-bpf/gadget/schemas"
 )
 
 // Environment by which the test binary runs itself.
 const (
-	workerVar = "GADGET_TEST_WORKER" // number of a worker on the store in storeVar
-	storeVar  = "GADGET_TEST_STORE"
-	againVar  = "GADGET_TEST_AGAIN" // name of the test that runs in other namespaces
+	workerVar   = "GADGET_TEST_WORKER" // number of a worker on the store in storeVar, or oneOfEach
+	storeVar    = "GADGET_TEST_STORE"
+	registryVar = "GADGET_TEST_REGISTRY" // host from which workers pull
+	againVar    = "GADGET_TEST_AGAIN"    // name of the test that runs in other namespaces
 )
 
 func TestMain(m *testing.M) {
@@ -41,50 +42,116 @@ func TestMain(m *testing.M) {
 
 const rounds = 12
 
-// work puts, tags and removes under names of its own, but images that it shares
-// with a few other workers, so that one deletes what another is adding. It says
-// on stdout what it will do and what it has done.
-func work(worker, dir string) error {
-	ctx := context.Background()
+// pulled is the image of a registry that workers pull.
+const pulled = "acme/pulled:v1"
+
+// worker is one process on a store. It says on stdout what it will do and what it has
+// done.
+type worker struct {
+	*Store
+	n int
+}
+
+// work puts, tags, pulls, prunes and removes under names of its own, but images that
+// it shares with a few other workers, so that one deletes what another is adding.
+func work(number, dir string) error {
 	s, err := OpenStore(dir, StoreOptions{})
 	if err != nil {
 		return err
 	}
-	for round := range rounds {
-		n, err := strconv.Atoi(worker)
-		if err != nil {
-			return err
-		}
-		img := testImage(fmt.Sprintf("%d of %d", round%4, n%4))
-		name, err := ParseReference(fmt.Sprintf("worker%s/x:%d", worker, round))
-		if err != nil {
-			return err
-		}
-		moving := name
-		moving.Tag = "moving"
-		d, err := Digest(img)
-		if err != nil {
-			return err
-		}
-		fmt.Println("will", name)
-		if _, err := s.Put(ctx, img, name); err != nil {
-			return err
-		}
-		fmt.Println("have", name, d)
-		fmt.Println("will", moving)
-		if err := s.Tag(ctx, d, moving); err != nil {
-			return err
-		}
-		fmt.Println("have", moving, d)
-		if round%6 == 0 {
-			continue
-		}
-		fmt.Println("will", name)
-		if _, err := s.Remove(ctx, name.String()); err != nil {
-			return err
-		}
-		fmt.Println("gone", name)
+	w := worker{Store: s}
+	if number == oneOfEach {
+		return w.oneOfEach()
 	}
+	if w.n, err = strconv.Atoi(number); err != nil {
+		return err
+	}
+	for round := range rounds {
+		if err := w.round(round); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w worker) round(round int) error {
+	ctx := context.Background()
+	img := testImage(fmt.Sprintf("%d of %d", round%4, w.n%4))
+	name, moving := w.name(round), w.name("moving")
+	d, err := w.put(img, name)
+	if err != nil {
+		return err
+	}
+	fmt.Println("will", moving)
+	if err := w.Tag(ctx, d, moving); err != nil {
+		return err
+	}
+	fmt.Println("have", moving, d)
+	switch round % 4 {
+	case 1:
+		// A name that all fight for: whoever was there before loses an image.
+		shared, err := ParseReference("shared/x")
+		if err != nil {
+			return err
+		}
+		if _, err := w.Put(ctx, testImage(fmt.Sprint("shared ", w.n, round)), shared); err != nil {
+			return err
+		}
+	case 2:
+		if err := w.pull(w.name("pulled")); err != nil {
+			return err
+		}
+	case 3:
+		// Without a name: gone with the prune of whoever is first.
+		if _, err := w.Put(ctx, testImage(fmt.Sprint("nameless ", w.n, round))); err != nil {
+			return err
+		}
+		if _, err := w.Prune(ctx); err != nil {
+			return err
+		}
+		if _, err := w.List(ctx); err != nil {
+			return err
+		}
+	}
+	if round%6 == 0 {
+		return nil
+	}
+	return w.remove(name)
+}
+
+func (w worker) name(tag any) Reference {
+	return Reference{Domain: DefaultDomain, Path: fmt.Sprintf("worker%d/x", w.n), Tag: fmt.Sprint(tag)}
+}
+
+func (w worker) put(img *schemas.Image, name Reference) (digest.Digest, error) {
+	fmt.Println("will", name)
+	d, err := w.Put(context.Background(), img, name)
+	if err == nil {
+		fmt.Println("have", name, d.Digest)
+	}
+	return d.Digest, err
+}
+
+func (w worker) remove(name Reference) error {
+	fmt.Println("will", name)
+	if _, err := w.Remove(context.Background(), name.String()); err != nil {
+		return err
+	}
+	fmt.Println("gone", name)
+	return nil
+}
+
+func (w worker) pull(to Reference) error {
+	from, err := ParseReference(os.Getenv(registryVar) + "/" + pulled)
+	if err != nil {
+		return err
+	}
+	fmt.Println("will", to)
+	c, err := Copy(context.Background(), NewClient(ClientOptions{}).Remote(from), from.String(), w, to, CopyOptions{})
+	if err != nil {
+		return err
+	}
+	fmt.Println("have", to, c.Digest)
 	return nil
 }
 
@@ -114,10 +181,15 @@ func (d *diary) read(out *bytes.Buffer) {
 // below kill when that is not zero.
 func runWorkers(t *testing.T, dir string, kill time.Duration) *diary {
 	d := &diary{state: map[string]string{}}
+	r := modernRegistry(t, nil)
+	from := testStore(t)
+	put(t, from, testImage("pulled"), "x")
+	remote, name := r.remote(t, pulled)
+	mustCopy(t, from, "x", remote, name)
 	var wg sync.WaitGroup
 	for n := range 20 {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", workerVar, n), storeVar+"="+dir)
+		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", workerVar, n), storeVar+"="+dir, registryVar+"="+r.host)
 		var out, words bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &words
 		if err := cmd.Start(); err != nil {
@@ -193,7 +265,7 @@ func (d *diary) check(t *testing.T, dir string) {
 func TestManyProcesses(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	d := runWorkers(t, dir, 0)
-	if len(d.state) != 20*(rounds+1) {
+	if len(d.state) != 20*(rounds+2) {
 		t.Errorf("the workers spoke of %d names", len(d.state))
 	}
 	for name, state := range d.state {
@@ -209,6 +281,15 @@ func TestManyProcesses(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(s.Dir(), leftoversMark)); err == nil {
 		t.Error("leftovers are marked and nobody is writing any more")
 	}
+	entries, err := s.Names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name == "" {
+			t.Errorf("%s has no name, and all have pruned", e.Digest)
+		}
+	}
 	d.check(t, dir)
 }
 
@@ -218,188 +299,3 @@ func TestKilledProcesses(t *testing.T) {
 		runWorkers(t, dir, 1500*time.Millisecond).check(t, dir)
 	}
 }
-
-// again runs the calling test once more in other namespaces and returns true in
-// there.
-func again(t *testing.T, attr *syscall.SysProcAttr) bool {
-	t.Helper()
-	if os.Getenv(againVar) == t.Name() {
-		return true
-	}
-	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), againVar+"="+t.Name())
-	cmd.SysProcAttr = attr
-	out, err := cmd.CombinedOutput()
-	if errors.Is(err, syscall.EPERM) {
-		t.Skip("namespaces are not permitted here")
-	}
-	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
-		t.Errorf("%v\n%s", err, out)
-	}
-	return false
-}
-
-// withMounts is again with a mount namespace of its own.
-func withMounts(t *testing.T) bool {
-	t.Helper()
-	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if os.Getuid() != 0 {
-		attr.Cloneflags |= syscall.CLONE_NEWUSER
-		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-	}
-	return again(t, attr)
-}
-
-// withoutRoot is again as a user without any privilege.
-func withoutRoot(t *testing.T) bool {
-	t.Helper()
-	return again(t, &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Getuid(), Size: 1}},
-	})
-}
-
-func TestWithoutRoot(t *testing.T) {
-	if !withoutRoot(t) {
-		return
-	}
-	s := testStore(t)
-	d := put(t, s, testImage("a"), "a")
-	if err := s.Tag(t.Context(), d, ref(t, "b")); err != nil {
-		t.Error(err)
-	}
-	if r, err := s.Remove(t.Context(), string(d)); err != nil || r.Blobs != 8 {
-		t.Errorf("remove: %+v, %v", r, err)
-	}
-	d = put(t, s, testImage("a"), "a")
-	if err := os.Chmod(s.Dir(), 0o500); err != nil {
-		t.Fatal(err)
-	}
-	defer os.Chmod(s.Dir(), 0o700)
-	want := "store " + s.Dir() + " may not be written by user 1000 (use another one with GADGET_STORE)"
-	if err := s.Tag(t.Context(), d, ref(t, "c")); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("got %v, want %s", err, want)
-	}
-	if _, err := s.Resolve(t.Context(), "a"); err != nil {
-		t.Errorf("reading: %v", err)
-	}
-	if err := os.Chmod(s.Dir(), 0); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := OpenStore(s.Dir(), StoreOptions{}); !errors.Is(err, fs.ErrPermission) {
-		t.Errorf("open: %v", err)
-	}
-}
-
-func mount(t *testing.T, dir, options string, flags uintptr) {
-	t.Helper()
-	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", flags, options); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-}
-
-func TestFullDisk(t *testing.T) {
-	if !withMounts(t) {
-		return
-	}
-	dir := t.TempDir()
-	mount(t, dir, "size=256k", 0)
-	s, err := OpenStore(filepath.Join(dir, "store"), StoreOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, s, testImage("small"), "x")
-	before, index := blobs(t, s), readFile(t, s, indexFile)
-	big := testImage("big")
-	big.Platforms[1].Layers[0].Data = bytes.Repeat([]byte("0123456789abcdef"), 32<<10)
-	_, err = s.Put(t.Context(), big, ref(t, "x"))
-	if err == nil || !strings.Contains(err.Error(), "the disk is full, nothing was changed (free some space") || !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("got %v", err)
-	}
-	if got := blobs(t, s); !equal(got, before) {
-		t.Errorf("blobs %v, before %v", got, before)
-	}
-	if got := readFile(t, s, indexFile); got != index {
-		t.Errorf("index %s, before %s", got, index)
-	}
-	if rest, _ := os.ReadDir(filepath.Join(s.Dir(), "ingest")); len(rest) > 0 {
-		t.Errorf("left behind: %v", rest)
-	}
-	// Not even a name fits on a disk that others have filled.
-	fill, err := os.Create(filepath.Join(dir, "fill"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for err == nil {
-		_, err = fill.Write(make([]byte, 4096))
-	}
-	_ = fill.Close()
-	d, err := s.Resolve(t.Context(), "x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Tag(t.Context(), d.Digest, ref(t, "y")); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("tag: %v", err)
-	}
-	if got := readFile(t, s, indexFile); got != index {
-		t.Errorf("index %s, before %s", got, index)
-	}
-	if _, err := s.Image(t.Context(), d.Digest); err != nil {
-		t.Errorf("the old image: %v", err)
-	}
-}
-
-func TestReadOnlyStore(t *testing.T) {
-	if !withMounts(t) {
-		return
-	}
-	dir := t.TempDir()
-	mount(t, dir, "size=1m", 0)
-	s, err := OpenStore(filepath.Join(dir, "store"), StoreOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := put(t, s, testImage("a"), "a")
-	mount(t, dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY)
-	if s, err = OpenStore(s.Dir(), StoreOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := s.Resolve(t.Context(), "a"); err != nil || got.Digest != d {
-		t.Errorf("resolve: %v, %v", got, err)
-	}
-	if _, err := s.Image(t.Context(), d); err != nil {
-		t.Errorf("image: %v", err)
-	}
-	if entries, err := s.List(t.Context()); err != nil || len(entries) != 1 {
-		t.Errorf("list: %v, %v", entries, err)
-	}
-	_, putErr := s.Put(t.Context(), testImage("b"), ref(t, "b"))
-	_, removeErr := s.Remove(t.Context(), "a")
-	for what, err := range map[string]error{"put": putErr, "tag": s.Tag(t.Context(), d, ref(t, "c")), "remove": removeErr} {
-		if !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), "is on a read-only file system") {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-	other, err := OpenStore(filepath.Join(dir, "new"), StoreOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := other.Put(t.Context(), testImage("b")); !errors.Is(err, syscall.EROFS) {
-		t.Errorf("a new store: %v", err)
-	}
-}
-
-func readFile(t *testing.T, s *Store, name string) string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(s.Dir(), name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
-}
-
-func equal(a, b []string) bool { return strings.Join(a, " ") == strings.Join(b, " ") }

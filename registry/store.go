@@ -27,6 +27,9 @@ type StoreOptions struct {
 	Log *slog.Logger
 	// Now is the clock of image lists, time.Now when nil.
 	Now func() time.Time
+	// Shared lets images be written into a layout that another program has made. That
+	// program knows nothing of our locks and must not write at the same time.
+	Shared bool
 }
 
 // Store keeps images in a directory, as an OCI image layout that other tools
@@ -36,13 +39,15 @@ type StoreOptions struct {
 //   - whoever adds blobs holds a shared lock until the index refers to them, and
 //     blobs are collected only by who gets that lock alone.
 //
-// Reading takes no lock. A store on a read-only file system can be read.
+// Reading takes no lock. A store on a read-only file system can be read, and so can
+// one of another program, such as that of compat-spec §1.4; it is never written to.
 type Store struct {
 	Layout
-	dir  string
-	disk *oci.Storage
-	log  *slog.Logger
-	now  func() time.Time
+	dir    string
+	disk   *oci.Storage
+	log    *slog.Logger
+	now    func() time.Time
+	shared bool
 	// mu keeps the goroutines of one process from polling for the file lock.
 	mu sync.Mutex
 }
@@ -73,7 +78,7 @@ func OpenStore(dir string, o StoreOptions) (*Store, error) {
 	}
 	s := &Store{
 		Layout: Layout{fsys: fsys, blobs: oci.NewStorageFromFS(fsys), where: "store " + dir, mayBeEmpty: true},
-		dir:    dir, disk: disk, log: o.Log, now: o.Now,
+		dir:    dir, disk: disk, log: o.Log, now: o.Now, shared: o.Shared,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -152,7 +157,7 @@ func (s *Store) complete(ctx context.Context, d ocispec.Descriptor) error {
 		return err
 	}
 	for _, p := range info.Platforms {
-		for _, b := range append(p.Layers, p.Config) {
+		for _, b := range p.blobs() {
 			if _, err := s.stat(b.Digest); err != nil {
 				return err
 			}
@@ -237,9 +242,15 @@ func dropNames(index *ocispec.Index, d ocispec.Descriptor, only bool) Removed {
 	return r
 }
 
-// prepare makes the directories of a store.
+// errForeign is why a store is not written to.
+var errForeign = errors.New("it was made by another program")
+
+// prepare makes the directories of a store, and refuses one that is not ours.
 func (s *Store) prepare() error {
 	if s.isStore() {
+		if !s.shared && !s.isOurs() {
+			return errForeign
+		}
 		return nil
 	}
 	if err := s.refuseForeign(); err != nil {
@@ -256,6 +267,13 @@ func (s *Store) prepare() error {
 
 func (s *Store) isStore() bool {
 	_, err := os.Lstat(filepath.Join(s.dir, ocispec.ImageLayoutFile))
+	return err == nil
+}
+
+// isOurs says whether this package has written the store: its lock is there before
+// anything else.
+func (s *Store) isOurs() bool {
+	_, err := os.Lstat(filepath.Join(s.dir, writersLock))
 	return err == nil
 }
 

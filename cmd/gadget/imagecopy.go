@@ -37,11 +37,12 @@ directory keeps its other images.`,
 		},
 	}
 	opts.addTo(cmd)
+	opts.addCompat(cmd)
 	return cmd
 }
 
 func runImageCopy(ctx context.Context, a *app, src, dst string, opts *moveOptions) error {
-	m := move{verb: "copy", platforms: opts.platforms}
+	m := move{verb: "copy", platforms: opts.platforms, compat: opts.compat.String()}
 	ref, err := a.copyFrom(ctx, parsePlace(src), &m, opts)
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func runImageCopy(ctx context.Context, a *app, src, dst string, opts *moveOption
 	case inStore:
 		m.to, err = a.openStore()
 	case inDir:
-		m.to, err = registry.OpenStore(to.path, registry.StoreOptions{Log: a.log})
+		m.to, err = registry.OpenStore(to.path, registry.StoreOptions{Log: a.log, Shared: true})
 	case inArchive:
 		m.to, finish, err = createArchive(to.path)
 	default:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gadget-bpf/gadget/cmd/gadget/view"
 	"github.com/gadget-bpf/gadget/registry"
 )
 
@@ -71,7 +72,7 @@ func (a *app) notRemovable(ctx context.Context, name string, err error) error {
 
 func (a *app) tellRemoved(r registry.Removed) error {
 	for _, name := range r.Names {
-		if _, err := fmt.Fprintf(a.out, "removed %s\n", name); err != nil {
+		if _, err := fmt.Fprintf(a.out, "removed %s\n", view.SafeText(name)); err != nil {
 			return err
 		}
 	}
