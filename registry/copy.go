@@ -119,7 +119,8 @@ type copier struct {
 func (c *copier) move(ctx context.Context, r receiver) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
-	if _, serial := r.(*TarWriter); serial {
+	if w, serial := r.(*TarWriter); serial {
+		w.begin(c.graph.created)
 		group.SetLimit(1) // a stream, always in the same order
 	}
 	for _, l := range c.graph.leaves {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -25,6 +26,8 @@ const (
 // graph is all that is copied with an image.
 type graph struct {
 	root ocispec.Descriptor
+	// created is when the image says it was built, zero when it does not say.
+	created time.Time
 	// leaves are configs and layers, manifests all else, each after what it leads
 	// to or is about.
 	leaves    []ocispec.Descriptor
@@ -60,10 +63,11 @@ func survey(ctx context.Context, from Source, root ocispec.Descriptor, platforms
 	if err != nil {
 		return nil, err
 	}
-	if _, err := Describe(ctx, src, root); err != nil {
+	info, err := Describe(ctx, src, root)
+	if err != nil {
 		return nil, err
 	}
-	g := &graph{root: root, seen: map[digest.Digest]bool{}, about: map[digest.Digest]bool{}}
+	g := &graph{root: root, created: info.Created, seen: map[digest.Digest]bool{}, about: map[digest.Digest]bool{}}
 	top := blob{root, data}
 	if len(platforms) > 0 {
 		if top, err = narrow(index, root, data, platforms); err != nil {

@@ -36,9 +36,21 @@ type PlatformInfo struct {
 	// Digest and Annotations of the manifest.
 	Digest      digest.Digest
 	Annotations map[string]string
-	// Config describes gadget.yaml, Layers the rest.
+	// Config describes gadget.yaml, Layers the rest. In a container image they have the
+	// types of what is in the layers, but digest and size of these.
 	Config ocispec.Descriptor
 	Layers []ocispec.Descriptor
+	// wrapper is the config of a container image, empty for others.
+	wrapper ocispec.Descriptor
+}
+
+// blobs are all that the manifest leads to.
+func (p *PlatformInfo) blobs() []ocispec.Descriptor {
+	all := append(slices.Clone(p.Layers), p.Config)
+	if p.wrapper.Digest != "" {
+		all = append(all, p.wrapper)
+	}
+	return all
 }
 
 // Load reads the image that d describes; with archs only these platforms, in
@@ -53,7 +65,7 @@ func Load(ctx context.Context, src Source, d ocispec.Descriptor, archs ...string
 	for _, p := range info.Platforms {
 		platform := schemas.Platform{OS: p.OS, Arch: p.Arch}
 		for _, l := range p.Layers {
-			data, err := readBlob(ctx, src, l, MaxLayer)
+			data, err := readLayer(ctx, src, l, MaxLayer)
 			if err != nil {
 				return nil, fmt.Errorf("%s layer for %s: %w", l.MediaType, p.Arch, err)
 			}
@@ -92,11 +104,11 @@ func describe(ctx context.Context, src Source, d ocispec.Descriptor, archs []str
 		if err != nil {
 			return nil, err
 		}
-		for _, b := range append(p.Layers, entry, p.Config) {
+		for _, b := range append(p.blobs(), entry) {
 			sizes[b.Digest] = b.Size
 		}
 		if i == 0 && p.Config.MediaType == schemas.MediaTypeConfig {
-			if info.Metadata, err = readBlob(ctx, src, p.Config, MaxMetadata); err != nil {
+			if info.Metadata, err = readLayer(ctx, src, p.Config, MaxMetadata); err != nil {
 				return nil, fmt.Errorf("metadata: %w", err)
 			}
 		}
@@ -117,6 +129,10 @@ func describePlatform(ctx context.Context, src Source, entry ocispec.Descriptor)
 	var m ocispec.Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
 		return p, fmt.Errorf("manifest for %s: blob %s is no manifest: %s", p.Arch, short(entry.Digest), jsonTrouble(err))
+	}
+	if isWrapped(&m) {
+		p.wrapper = m.Config
+		unwrap(&m)
 	}
 	if !isGadget(&m) {
 		return p, &NotGadgetError{entry.Digest, manifestKind(&m)}

@@ -87,11 +87,12 @@ func (e *RemoteError) explainAnswer(r *Remote, answer *errcode.ErrorResponse) {
 	case answer.StatusCode == http.StatusForbidden:
 		e.Why = "denied (403" + said + ")"
 		e.Hints = append(e.Hints, r.used.words(), "this user may not do that in "+r.ref.Repository())
+	case refusesKind(answer, code):
+		e.Why = fmt.Sprintf("it does not take images of this kind (%d%s)", answer.StatusCode, said)
+		e.Hints = append(e.Hints, "the registry seems to know container images only, not OCI artifacts",
+			"gadget push --compat image pushes a gadget as a container image, with a digest of its own")
 	case answer.StatusCode == http.StatusNotFound:
 		e.Why = "not found (404" + said + ")"
-	case answer.StatusCode == http.StatusUnsupportedMediaType, code == "MANIFEST_INVALID", code == "UNSUPPORTED":
-		e.Why = fmt.Sprintf("it does not take images of this kind (%d%s)", answer.StatusCode, said)
-		e.Hints = append(e.Hints, "the registry knows container images only, not OCI artifacts; another registry may take it")
 	case answer.StatusCode == http.StatusTooManyRequests:
 		e.Why = "too many requests (429" + said + ")"
 		e.Hints = append(e.Hints, "wait, or log in: many registries allow more to those who have")
@@ -100,6 +101,18 @@ func (e *RemoteError) explainAnswer(r *Remote, answer *errcode.ErrorResponse) {
 	default:
 		e.Why = fmt.Sprintf("it answers %d %s%s", answer.StatusCode, http.StatusText(answer.StatusCode), said)
 	}
+}
+
+// refusesKind says whether a registry does not want the media types of a manifest:
+// each has its own way of saying so.
+func refusesKind(answer *errcode.ErrorResponse, code string) bool {
+	switch answer.StatusCode {
+	case http.StatusUnsupportedMediaType:
+		return true
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusUnprocessableEntity:
+		return answer.Method == http.MethodPut && answer.URL != nil && strings.Contains(answer.URL.Path, "/manifests/")
+	}
+	return answer.StatusCode < 500 && (code == "MANIFEST_INVALID" || code == "UNSUPPORTED")
 }
 
 // explainNetwork words what happens before there is an answer.

@@ -18,16 +18,33 @@ import (
 
 // TarWriter writes images into an uncompressed tar of an OCI image layout
 // (compat-spec §1.6), as they are copied to it. The same images in the same order
-// make the same bytes. It is used by one goroutine.
+// make the same bytes: the time of a file is when its image was created, by its own
+// word, or the epoch. It is used by one goroutine.
 type TarWriter struct {
 	out     *tar.Writer
 	entries []ocispec.Descriptor
 	written map[digest.Digest]bool
+	// created is that of the image being copied, newest that of all.
+	created, newest time.Time
 }
 
 // NewTarWriter returns a writer of a tar to w. It must be closed; w is not.
 func NewTarWriter(w io.Writer) *TarWriter {
-	return &TarWriter{out: tar.NewWriter(w), written: map[digest.Digest]bool{}}
+	epoch := time.Unix(0, 0)
+	return &TarWriter{out: tar.NewWriter(w), written: map[digest.Digest]bool{}, created: epoch, newest: epoch}
+}
+
+// begin sets the time of the files that follow. A time that the format cannot hold is
+// the epoch.
+func (t *TarWriter) begin(created time.Time) {
+	const last = 1<<33 - 1 // eleven octal digits
+	if s := created.Unix(); s < 0 || s > last {
+		created = time.Unix(0, 0)
+	}
+	t.created = created.Truncate(time.Second)
+	if t.created.After(t.newest) {
+		t.newest = t.created
+	}
 }
 
 // receive implements Target. After an error the tar is of no use.
@@ -78,6 +95,7 @@ func (t *TarWriter) name(_ context.Context, root ocispec.Descriptor, to Referenc
 
 // Close writes the index and ends the tar.
 func (t *TarWriter) Close() error {
+	t.created = t.newest
 	slices.SortFunc(t.entries, func(a, b ocispec.Descriptor) int {
 		return cmp.Or(cmp.Compare(a.Digest, b.Digest), cmp.Compare(nameOf(a), nameOf(b)))
 	})
@@ -108,7 +126,7 @@ func (t *TarWriter) Close() error {
 
 // file writes one file.
 func (t *TarWriter) file(name string, size int64, body io.Reader) error {
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, ModTime: t.created, Format: tar.FormatUSTAR}
 	if err := t.out.WriteHeader(h); err != nil {
 		return fmt.Errorf("write archive: %w", err)
 	}

@@ -213,37 +213,6 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestStrict pushes to a registry that knows container images only.
-func TestStrict(t *testing.T) {
-	r := modernRegistry(t, func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/manifests/") {
-				h.ServeHTTP(w, r)
-				return
-			}
-			body, _ := io.ReadAll(r.Body)
-			if strings.Contains(string(body), "artifactType") {
-				w.WriteHeader(http.StatusBadRequest)
-				io.WriteString(w, `{"errors":[{"code":"MANIFEST_INVALID","message":"unknown media type"}]}`)
-				return
-			}
-			r.Body = io.NopCloser(strings.NewReader(string(body)))
-			h.ServeHTTP(w, r)
-		})
-	})
-	s := testStore(t)
-	put(t, s, testImage("x"), "tool:v1")
-	remote, to := r.remote(t, "tool:v1")
-	_, err := Copy(t.Context(), s, "tool:v1", remote, to, CopyOptions{})
-	var refused *RemoteError
-	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "does not take images of this kind") || len(refused.Hints) == 0 {
-		t.Errorf("got %v", err)
-	}
-	if _, err := remote.Resolve(t.Context(), to.String()); !errors.Is(err, ErrNotFound) {
-		t.Errorf("the name exists after a failed push: %v", err)
-	}
-}
-
 // TestParallel checks that blobs are fetched at the same time.
 func TestParallel(t *testing.T) {
 	var now, most atomic.Int32

@@ -13,8 +13,9 @@ import (
 )
 
 type loadOptions struct {
-	input  string
-	output choice
+	input     string
+	output    choice
+	platforms []string
 }
 
 func imageLoadCmd(a *app) *cobra.Command {
@@ -38,6 +39,7 @@ or use gadget image copy. With -i - the archive is read from stdin.`,
 	}
 	cmd.Flags().StringVarP(&opts.input, "input", "i", "", "`FILE` to read, - for stdin")
 	addOutput(cmd, &opts.output)
+	addPlatforms(cmd, &opts.platforms)
 	return cmd
 }
 
@@ -56,6 +58,7 @@ func imageImportCmd(a *app) *cobra.Command {
 		},
 	}
 	addOutput(cmd, &opts.output)
+	addPlatforms(cmd, &opts.platforms)
 	return cmd
 }
 
@@ -84,7 +87,7 @@ func runImageLoad(ctx context.Context, a *app, opts *loadOptions) error {
 	}
 	var moves []move
 	for _, e := range imagesOf(entries) {
-		m := move{verb: "load", from: archive, name: e.Digest.String()}
+		m := move{verb: "load", from: archive, name: e.Digest.String(), platforms: opts.platforms}
 		if strings.Contains(e.Name, "/") {
 			m.ref = e.Reference
 		} else if e.Name != "" {

@@ -12,8 +12,13 @@ import (
 	"github.com/gadget-bpf/gadget/registry"
 )
 
+type saveOptions struct {
+	file      string
+	platforms []string
+}
+
 func imageSaveCmd(a *app) *cobra.Command {
-	file := ""
+	opts := &saveOptions{}
 	cmd := &cobra.Command{
 		Use:   "save -o FILE IMAGE…",
 		Short: "Save images into an archive",
@@ -26,19 +31,21 @@ same bytes. With -o - it is written to stdout.`,
 		Args:              oneOrMore("IMAGE"),
 		ValidArgsFunction: a.completeImages,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if file == "" {
+			if opts.file == "" {
 				return usageErrorf(cmd, "where to? -o FILE is missing")
 			}
-			return runImageSave(cmd.Context(), a, file, args)
+			return runImageSave(cmd.Context(), a, args, opts)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "output", "o", "", "`FILE` to write, - for stdout")
+	cmd.Flags().StringVarP(&opts.file, "output", "o", "", "`FILE` to write, - for stdout")
+	addPlatforms(cmd, &opts.platforms)
 	return cmd
 }
 
 // imageExportCmd is save as other tools of this image format call it.
 func imageExportCmd(a *app) *cobra.Command {
-	return &cobra.Command{
+	opts := &saveOptions{}
+	cmd := &cobra.Command{
 		Use:     "export IMAGE… FILE",
 		Short:   "Save images into an archive: save with the file last",
 		Long:    `Save images of this machine into an archive. It is gadget image save -o FILE IMAGE…`,
@@ -51,12 +58,16 @@ func imageExportCmd(a *app) *cobra.Command {
 		},
 		ValidArgsFunction: a.completeImages,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runImageSave(cmd.Context(), a, args[len(args)-1], args[:len(args)-1])
+			opts.file = args[len(args)-1]
+			return runImageSave(cmd.Context(), a, args[:len(args)-1], opts)
 		},
 	}
+	addPlatforms(cmd, &opts.platforms)
+	return cmd
 }
 
-func runImageSave(ctx context.Context, a *app, file string, names []string) error {
+func runImageSave(ctx context.Context, a *app, names []string, opts *saveOptions) error {
+	file := opts.file
 	if file == "-" && term.IsTerminal(int(os.Stdout.Fd())) {
 		f := &fault{code: exitUsage, err: errors.New("an archive is not for terminals")}
 		return f.hint("give -o FILE, or send stdout somewhere")
@@ -67,7 +78,7 @@ func runImageSave(ctx context.Context, a *app, file string, names []string) erro
 		if err != nil {
 			return err
 		}
-		m := move{verb: "save", from: found.source, name: found.desc.Digest.String()}
+		m := move{verb: "save", from: found.source, name: found.desc.Digest.String(), platforms: opts.platforms}
 		// By a digest it is saved without a name.
 		if ref, err := registry.ParseReference(n); err == nil && isNameOf(ctx, found, ref) {
 			m.ref = ref

@@ -18,6 +18,8 @@ type move struct {
 	to        registry.Target
 	ref       registry.Reference
 	platforms []string
+	// compat is compatImage to make a container image of it.
+	compat string
 }
 
 // moved is what became of it, as -o json prints it; sizes are in bytes.
@@ -36,6 +38,13 @@ func (a *app) move(ctx context.Context, m move) (*moved, error) {
 	if m.ref != (registry.Reference{}) {
 		label = m.verb + " " + m.ref.String()
 	}
+	if m.compat == compatImage {
+		image, err := a.asContainerImage(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		m.from, m.name = image, image.Digest.String()
+	}
 	p := a.newProgress(label)
 	c, err := registry.Copy(ctx, m.from, m.name, m.to, m.ref, registry.CopyOptions{Platforms: m.platforms, Progress: p.tell})
 	p.end()
@@ -47,6 +56,24 @@ func (a *app) move(ctx context.Context, m move) (*moved, error) {
 		v.Attached = append(v.Attached, d.String())
 	}
 	return v, nil
+}
+
+// asContainerImage reads an image that is on its way and makes another of it.
+func (a *app) asContainerImage(ctx context.Context, m move) (*registry.ContainerImage, error) {
+	d, err := m.from.Resolve(ctx, m.name)
+	if err != nil {
+		return nil, err
+	}
+	image, err := registry.Load(ctx, m.from, d)
+	if err != nil {
+		return nil, err
+	}
+	made, err := registry.AsContainerImage(image)
+	if err != nil {
+		return nil, err
+	}
+	a.log.Warn(fmt.Sprintf("%s of a container image: its digest is another one, and signatures stay behind", m.verb))
+	return made, nil
 }
 
 // String is what stdout ends with: the name and the digest.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -12,7 +14,8 @@ import (
 )
 
 // TestRegistryScript runs the scripts that need a registry. Each gets one of its
-// own, $REGISTRY, and one that wants alice's password "secret", $PRIVATE.
+// own, $REGISTRY, one that wants alice's password "secret", $PRIVATE, and one that
+// takes container images only, $STRICT.
 func TestRegistryScript(t *testing.T) {
 	params := scriptParams("testdata/registry")
 	setup := params.Setup
@@ -20,12 +23,13 @@ func TestRegistryScript(t *testing.T) {
 		open := newRegistry()
 		private := newRegistry()
 		private.Config.Handler = wantPassword(private.Config.Handler)
-		open.Start()
-		private.Start()
-		e.Defer(open.Close)
-		e.Defer(private.Close)
-		e.Setenv("REGISTRY", open.Listener.Addr().String())
-		e.Setenv("PRIVATE", private.Listener.Addr().String())
+		strict := newRegistry()
+		strict.Config.Handler = wantContainerImages(strict.Config.Handler)
+		for name, s := range map[string]*httptest.Server{"REGISTRY": open, "PRIVATE": private, "STRICT": strict} {
+			s.Start()
+			e.Defer(s.Close)
+			e.Setenv(name, s.Listener.Addr().String())
+		}
 		return setup(e)
 	}
 	testscript.Run(t, params)
@@ -33,6 +37,22 @@ func TestRegistryScript(t *testing.T) {
 
 func newRegistry() *httptest.Server {
 	return httptest.NewUnstartedServer(registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))))
+}
+
+// wantContainerImages refuses manifests that name a type of ours.
+func wantContainerImages(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/") {
+			body, err := io.ReadAll(r.Body)
+			if err != nil || strings.Contains(string(body), "artifactType") || strings.Contains(string(body), `"mediaType":"application/vnd.gadget`) {
+				w.WriteHeader(http.StatusBadRequest)
+				io.WriteString(w, `{"errors":[{"code":"MANIFEST_INVALID","message":"manifest invalid"}]}`)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 func wantPassword(h http.Handler) http.Handler {
