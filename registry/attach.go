@@ -81,6 +81,21 @@ func setAttachment(index *ocispec.Index, a attachment, of digest.Digest, reposit
 	index.Manifests = append(index.Manifests, entry)
 }
 
+// replaceAttachment is setAttachment for something new about an image that the index
+// has: what had its tag before loses it.
+func replaceAttachment(index *ocispec.Index, a attachment, of digest.Digest) {
+	repository := ""
+	for _, m := range index.Manifests {
+		if ref, err := ParseReference(nameOf(m)); m.Digest == of && err == nil && repository == "" && nameOf(m) == ref.String() {
+			repository = ref.Repository()
+		}
+	}
+	index.Manifests = slices.DeleteFunc(index.Manifests, func(m ocispec.Descriptor) bool {
+		return a.tag != "" && tagOf(m) == a.tag
+	})
+	setAttachment(index, a, of, repository)
+}
+
 // dropOrphans removes the attachments of images that the index has no more.
 func dropOrphans(index *ocispec.Index) {
 	images := map[string]bool{}

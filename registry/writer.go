@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -103,6 +105,23 @@ func (w *writer) tag(ctx context.Context, d ocispec.Descriptor, refs []Reference
 			setAttachment(index, a, d.Digest, repository)
 		}
 		dropOrphans(index)
+		dropped = lost(before, index.Manifests)
+		return nil
+	})
+	return dropped, err
+}
+
+// attach makes the index refer to something new about the image root. It returns true
+// when that replaces something.
+func (w *writer) attach(ctx context.Context, root digest.Digest, all []attachment) (dropped bool, err error) {
+	err = w.update(ctx, func(index *ocispec.Index) error {
+		if !slices.ContainsFunc(index.Manifests, func(m ocispec.Descriptor) bool { return m.Digest == root && !isAttachment(m) }) {
+			return &NotFoundError{Name: root.String(), Where: w.s.where}
+		}
+		before := slices.Clone(index.Manifests)
+		for _, a := range all {
+			replaceAttachment(index, a, root)
+		}
 		dropped = lost(before, index.Manifests)
 		return nil
 	})
