@@ -22,6 +22,7 @@ this needs root.`,
 		imageImportCmd(a),
 		imageInitCmd(a),
 		imageInspectCmd(a),
+		imageKeygenCmd(a),
 		imageListCmd(a),
 		imageLintCmd(a),
 		imageLoadCmd(a),
@@ -30,7 +31,9 @@ this needs root.`,
 		imagePushCmd(a, "image "),
 		imageRemoveCmd(a),
 		imageSaveCmd(a),
+		imageSignCmd(a),
 		imageTagCmd(a),
+		imageVerifyCmd(a),
 	)
 	return cmd
 }

@@ -265,3 +265,18 @@ func remoteHints(err error) []string {
 	}
 	return remote.Hints
 }
+
+// reference is the full name by which an image was found, the zero Reference when it
+// has none or was found by its digest.
+func (f *foundImage) reference(ctx context.Context, name string) registry.Reference {
+	p := parsePlace(name)
+	ref, err := registry.ParseReference(p.name)
+	_, remote := f.source.(*registry.Remote)
+	switch {
+	case err != nil || p.name == "":
+		return registry.Reference{}
+	case remote, isNameOf(ctx, f, ref):
+		return ref
+	}
+	return registry.Reference{}
+}
