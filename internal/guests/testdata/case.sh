@@ -9,23 +9,22 @@
 # Events are in /tmp/out, one JSON object a line; what the gadget says in /tmp/err.
 gadget= missing=
 
-# start ARGS: runs a gadget and returns when its programs are attached.
+# start ARGS: runs a gadget and returns when its programs are attached. Waits for its
+# words instead of looking for them: emulated processes are slow to start.
 start() {
 	: >/tmp/err # what the last gadget said
-	gadget run "$@" --host -v -o jsonl --timeout 60s >/tmp/out 2>/tmp/err &
+	rm -f /tmp/words
+	mkfifo /tmp/words
+	gadget run "$@" --host -v -o jsonl --timeout 60s >/tmp/out 2>/tmp/words &
 	gadget=$!
-	until ready || ! kill -0 $gadget 2>/dev/null; do
-		sleep 0.1
+	exec 3</tmp/words
+	while read -r line <&3; do
+		echo "$line" >>/tmp/err
+		[ "$line" = ready ] && break
 	done
-}
-
-# ready looks whether the gadget has said so, without another process: emulated
-# ones are slow to start.
-ready() {
-	while read -r line; do
-		[ "$line" = ready ] && return
-	done </tmp/err
-	return 1
+	cat <&3 >>/tmp/err &
+	words=$!
+	exec 3<&-
 }
 
 # collect ARGS: runs a gadget that ends by itself.
@@ -55,6 +54,7 @@ verdict() {
 		kill -INT $gadget 2>/dev/null
 		wait $gadget
 		status=$?
+		wait $words
 	fi
 	if [ -z "$missing" ]; then
 		echo "CASE $1 ok"
