@@ -5,7 +5,6 @@ package guests
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,9 +35,8 @@ var kernels = []Kernel{
 }
 
 const (
-	// budget of one guest in processor time.
-	budget = 2 * time.Minute
-	// bootLimit in real time: beyond it a guest hangs, however busy this machine is.
+	// bootLimit is the time after which a guest hangs, however busy this machine is.
+	// One should take less than two minutes of processor time, which is printed.
 	bootLimit = 6 * time.Minute
 	// docsPage has the table.
 	docsPage = "../../docs/kernels.md"
@@ -110,29 +108,12 @@ func boot(t *testing.T, k Kernel, image, initrd string) []Result {
 			t.Errorf("%s: gave %d verdicts", c, said[c])
 		}
 	}
-	switch load := loadAverage(t); {
-	case run.Computing <= budget:
-	case load > float64(runtime.NumCPU()+1):
-		t.Logf("the guest took more than %s of processor time, but that means nothing with a load of %.1f", budget, load)
-	default:
-		t.Errorf("the guest took %s of processor time; at most %s", run.Computing.Round(time.Second), budget)
-	}
 	if t.Failed() {
 		t.Log(run.Console)
 	}
 	t.Logf("%s: %d cases in %s, %s of them computing\n%s", k.Name, len(results), time.Since(start).Round(time.Second),
 		run.Computing.Round(time.Second), strings.Join(run.Notes(), ", "))
 	return results
-}
-
-// loadAverage is how many processes wanted a processor in the last minute. Where
-// there are more than guests, each step of one takes longer, too.
-func loadAverage(t *testing.T) (load float64) {
-	t.Helper()
-	if _, err := fmt.Sscan(string(read(t, "/proc/loadavg")), &load); err != nil {
-		t.Fatal("read load average", err)
-	}
-	return load
 }
 
 // scripts are the files of all cases.
