@@ -61,20 +61,48 @@ func Load(ctx context.Context, src Source, d ocispec.Descriptor, archs ...string
 	if err != nil {
 		return nil, err
 	}
-	img := &schemas.Image{Metadata: info.Metadata}
+	img := &schemas.Image{Metadata: info.Metadata, Annotations: ownAnnotations(info)}
 	for _, p := range info.Platforms {
-		platform := schemas.Platform{OS: p.OS, Arch: p.Arch}
-		for _, l := range p.Layers {
-			data, err := readLayer(ctx, src, l, MaxLayer)
-			if err != nil {
-				return nil, fmt.Errorf("%s layer for %s: %w", l.MediaType, p.Arch, err)
-			}
-			platform.Layers = append(platform.Layers, schemas.Layer{MediaType: l.MediaType, Data: data})
+		platform, err := loadPlatform(ctx, src, &p, nil)
+		if err != nil {
+			return nil, err
 		}
 		img.Platforms = append(img.Platforms, platform)
 	}
-	img.Annotations = ownAnnotations(info)
 	return img, nil
+}
+
+// LoadLayers reads one platform of an image that was described, and of that the
+// layers of some media types. All others stay where they are.
+func LoadLayers(ctx context.Context, src Source, info *Info, arch string, mediaTypes ...string) (*schemas.Image, error) {
+	img := &schemas.Image{Metadata: info.Metadata, Annotations: ownAnnotations(info)}
+	for _, p := range info.Platforms {
+		if p.Arch != arch {
+			continue
+		}
+		platform, err := loadPlatform(ctx, src, &p, mediaTypes)
+		if err != nil {
+			return nil, err
+		}
+		img.Platforms = append(img.Platforms, platform)
+	}
+	return img, nil
+}
+
+// loadPlatform reads the layers of a platform, all of them when mediaTypes is nil.
+func loadPlatform(ctx context.Context, src Source, p *PlatformInfo, mediaTypes []string) (schemas.Platform, error) {
+	platform := schemas.Platform{OS: p.OS, Arch: p.Arch}
+	for _, l := range p.Layers {
+		if mediaTypes != nil && !slices.Contains(mediaTypes, l.MediaType) {
+			continue
+		}
+		data, err := readLayer(ctx, src, l, MaxLayer)
+		if err != nil {
+			return platform, fmt.Errorf("%s layer for %s: %w", l.MediaType, p.Arch, err)
+		}
+		platform.Layers = append(platform.Layers, schemas.Layer{MediaType: l.MediaType, Data: data})
+	}
+	return platform, nil
 }
 
 // Describe reads what the image that d describes consists of. The errors are

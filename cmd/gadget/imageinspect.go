@@ -59,6 +59,15 @@ shows which of them are used here, and why the others are not. This needs root, 
 	return cmd
 }
 
+// layers are the media types of what is looked into.
+func (o *inspectOptions) layers() []string {
+	types := []string{schemas.MediaTypeProgram}
+	if o.onThisKernel {
+		types = append(types, schemas.MediaTypeBTFGen)
+	}
+	return types
+}
+
 func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name string, opts inspectOptions) error {
 	found, remote, err := a.locate(ctx, name, &opts.transport)
 	if err != nil {
@@ -68,20 +77,9 @@ func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name strin
 	if err != nil {
 		return err
 	}
-	var have []string
-	for _, p := range info.Platforms {
-		have = append(have, p.OS+"/"+p.Arch)
-	}
-	platform := opts.platform
-	if platform == "" {
-		platform = hostPlatform()
-		if !slices.Contains(have, platform) && len(have) > 0 {
-			platform = have[0]
-		}
-	}
-	if !slices.Contains(have, platform) {
-		return usageErrorf(cmd, "%s has nothing for %q", name, platform).
-			hint("it has: %s", strings.Join(have, ", "))
+	platform, err := choosePlatform(opts.platform, name, info)
+	if err != nil {
+		return err
 	}
 	if opts.onThisKernel && platform != hostPlatform() {
 		return usageErrorf(cmd, "--on-this-kernel is about %s, not about %s", hostPlatform(), platform)
@@ -96,7 +94,7 @@ func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name strin
 		// Metadata tells much, and layers are what takes time.
 		image = &schemas.Image{Metadata: info.Metadata, Platforms: []schemas.Platform{{OS: "linux", Arch: arch}}}
 		a.log.Warn("only manifests and metadata were fetched: programs, hooks and maps are not shown; gadget pull " + found.name + " gets them")
-	} else if image, err = registry.Load(ctx, found.source, found.desc, arch); err != nil {
+	} else if image, err = registry.LoadLayers(ctx, found.source, info, arch, opts.layers()...); err != nil {
 		return err
 	}
 	g, err := a.planFor(name, image, arch)
@@ -124,4 +122,34 @@ func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name strin
 		return nil
 	})
 	return cmp.Or(err, refused)
+}
+
+// platformsOf are the platforms of an image, in the form linux/amd64.
+func platformsOf(info *registry.Info) []string {
+	var have []string
+	for _, p := range info.Platforms {
+		have = append(have, p.OS+"/"+p.Arch)
+	}
+	return have
+}
+
+// choosePlatform is the platform of images to look at: the one that is asked for, or
+// this machine's, or the first that they all have. name stands for them.
+func choosePlatform(asked, name string, images ...*registry.Info) (string, error) {
+	have := platformsOf(images[0])
+	for _, other := range images[1:] {
+		have = slices.DeleteFunc(have, func(p string) bool { return !slices.Contains(platformsOf(other), p) })
+	}
+	switch {
+	case slices.Contains(have, asked):
+		return asked, nil
+	case asked != "":
+		f := &fault{code: exitUsage, err: fmt.Errorf("%s has nothing for %q", name, asked)}
+		return "", f.hint("it has: %s", strings.Join(have, ", "))
+	case slices.Contains(have, hostPlatform()):
+		return hostPlatform(), nil
+	case len(have) > 0:
+		return have[0], nil
+	}
+	return "", &fault{code: exitFailure, err: fmt.Errorf("%s: there is no platform to look at", name)}
 }

@@ -6,6 +6,8 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,12 +17,18 @@ import (
 
 // TestRegistryScript runs the scripts that need a registry. Each gets one of its
 // own, $REGISTRY, one that wants alice's password "secret", $PRIVATE, and one that
-// takes container images only, $STRICT.
+// takes container images only, $STRICT. What is asked of $REGISTRY is written to
+// $WORK/requests, a line for each.
 func TestRegistryScript(t *testing.T) {
 	params := scriptParams("testdata/registry")
 	setup := params.Setup
 	params.Setup = func(e *testscript.Env) error {
 		open := newRegistry()
+		requests, err := os.OpenFile(filepath.Join(e.WorkDir, "requests"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		open.Config.Handler = logRequests(open.Config.Handler, log.New(requests, "", 0))
 		private := newRegistry()
 		private.Config.Handler = wantPassword(private.Config.Handler)
 		strict := newRegistry()
@@ -30,6 +38,7 @@ func TestRegistryScript(t *testing.T) {
 			e.Defer(s.Close)
 			e.Setenv(name, s.Listener.Addr().String())
 		}
+		e.Defer(func() { requests.Close() })
 		return setup(e)
 	}
 	testscript.Run(t, params)
@@ -51,6 +60,13 @@ func wantContainerImages(h http.Handler) http.Handler {
 			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
 		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func logRequests(h http.Handler, to *log.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		to.Printf("%s %s", r.Method, r.URL.Path)
 		h.ServeHTTP(w, r)
 	})
 }
