@@ -91,6 +91,9 @@ func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 		c.log.Debug("registry", "method", req.Method, "url", req.URL.Redacted(), "error", err)
 	default:
 		c.log.Debug("registry", "method", req.Method, "url", req.URL.Redacted(), "status", resp.StatusCode)
+		if after, ok := req.Context().Value(retryAfterKey{}).(*string); ok {
+			*after = resp.Header.Get("Retry-After")
+		}
 		if isPage(resp) {
 			resp.Body.Close()
 			return nil, errPage
@@ -141,7 +144,7 @@ func (c *Client) transport(host string) (http.RoundTripper, error) {
 func (c *Client) http() *http.Client {
 	return &http.Client{
 		Transport: &retry.Transport{Base: c, Policy: func() retry.Policy {
-			return &retry.GenericPolicy{Retryable: retryable, Backoff: backoff, MaxWait: time.Minute, MaxRetry: 4}
+			return &retry.GenericPolicy{Retryable: retryable, Backoff: backoff, MaxWait: maxPause, MaxRetry: 4}
 		}},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			switch {
@@ -169,18 +172,35 @@ func retryable(resp *http.Response, err error) (bool, error) {
 	return retry.DefaultPredicate(resp, nil)
 }
 
-// backoff waits as long as the registry asks for, and otherwise longer each time.
+// maxPause is how long is waited at most before a busy registry is asked again.
+const maxPause = time.Minute
+
+// backoff is pause as the answer of a registry asks for it.
 func backoff(attempt int, resp *http.Response) time.Duration {
-	if resp != nil {
-		after := resp.Header.Get("Retry-After")
-		if wait, err := time.ParseDuration(after + "s"); err == nil && wait >= 0 {
-			return wait
-		}
-		if at, err := http.ParseTime(after); err == nil {
-			return time.Until(at)
-		}
+	if resp == nil {
+		return pause(attempt, "")
 	}
-	return retry.ExponentialBackoff(250*time.Millisecond, 2, 0.1)(attempt, resp)
+	return pause(attempt, resp.Header.Get("Retry-After"))
+}
+
+// pause is as long as a registry says by Retry-After, and otherwise longer each time.
+func pause(attempt int, after string) time.Duration {
+	if wait, err := time.ParseDuration(after + "s"); err == nil && wait >= 0 {
+		return wait
+	}
+	if at, err := http.ParseTime(after); err == nil {
+		return time.Until(at)
+	}
+	return retry.ExponentialBackoff(250*time.Millisecond, 2, 0.1)(attempt, nil)
+}
+
+type retryAfterKey struct{}
+
+// withRetryAfter returns a context whose requests keep Retry-After of their last
+// answer: errors do not have it.
+func withRetryAfter(ctx context.Context) (context.Context, *string) {
+	after := new(string)
+	return context.WithValue(ctx, retryAfterKey{}, after), after
 }
 
 // speaksPlain says whether a registry is spoken to without TLS.

@@ -94,6 +94,9 @@ func Copy(ctx context.Context, src Source, name string, dst Target, to Reference
 		c.copied.Attached = append(c.copied.Attached, a.Digest)
 	}
 	err = dst.receive(ctx, func(r receiver) error {
+		if remote, ok := r.(*remoteReceiver); ok {
+			remote.mountFrom = neighbour(src, root.Digest, remote.ref)
+		}
 		if err := c.move(ctx, r); err != nil {
 			return err
 		}
@@ -147,7 +150,10 @@ func (c *copier) leaf(ctx context.Context, r receiver, d ocispec.Descriptor) err
 	}
 	if !there {
 		c.progress(Progress{Descriptor: d})
+		// What is not even opened was there after all, in another repository.
+		there = true
 		err = r.push(ctx, d, func() (io.ReadCloser, error) {
+			there = false
 			body, err := c.src.Fetch(ctx, d)
 			if err != nil {
 				return nil, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -293,5 +294,39 @@ func TestSkopeo(t *testing.T) {
 		if _, err := s.Resolve(t.Context(), name); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// hooked is a file system that tells what is opened.
+type hooked struct {
+	fs.FS
+	opens func(name string)
+}
+
+func (h hooked) Open(name string) (fs.File, error) {
+	h.opens(name)
+	return h.FS.Open(name)
+}
+
+// TestRemovedWhileListed removes an image just when it is read for the list: it is
+// not there, rather than damaged. One that has lost a part is.
+func TestRemovedWhileListed(t *testing.T) {
+	s := testStore(t)
+	gone, broken := put(t, s, testImage("gone"), "gone"), put(t, s, testImage("broken"), "broken")
+	put(t, s, testImage("whole"), "whole")
+	if err := os.Remove(s.blobPath(ocispec.Descriptor{Digest: broken})); err != nil {
+		t.Fatal(err)
+	}
+	l := s.Layout
+	l.fsys = hooked{l.fsys, func(name string) {
+		if _, err := s.Resolve(t.Context(), "gone"); err == nil && strings.HasSuffix(name, gone.Encoded()) {
+			if _, err := s.Remove(t.Context(), "gone"); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	entries, err := l.List(t.Context())
+	if err != nil || len(entries) != 2 || entries[0].Err == nil || entries[1].Err != nil {
+		t.Errorf("%+v, %v", entries, err)
 	}
 }

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content/oci"
+	"oras.land/oras-go/v2/errdef"
 
 	"github.com/gadget-bpf/gadget/schemas"
 )
@@ -86,7 +86,15 @@ func (l *Layout) Fetch(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser
 	if info.Size() != d.Size {
 		return nil, damaged(d, "it has %d bytes instead of %d", info.Size(), d.Size)
 	}
-	return l.blobs.Fetch(ctx, d)
+	body, err := l.blobs.Fetch(ctx, d)
+	if errors.Is(err, errdef.ErrNotFound) {
+		return nil, l.missing(d.Digest) // deleted just now
+	}
+	return body, err
+}
+
+func (l *Layout) missing(d digest.Digest) error {
+	return &DamagedError{d, "it is missing from " + l.where}
 }
 
 func (l *Layout) stat(d digest.Digest) (fs.FileInfo, error) {
@@ -95,7 +103,7 @@ func (l *Layout) stat(d digest.Digest) (fs.FileInfo, error) {
 	}
 	info, err := regular(l.fsys, path.Join(ocispec.ImageBlobsDir, d.Algorithm().String(), d.Encoded()))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &DamagedError{d, "it is missing from " + l.where}
+		return nil, l.missing(d)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l.where, err)
@@ -149,24 +157,7 @@ type Entry struct {
 
 // List returns all images, sorted by name and digest. It reads every image.
 func (l *Layout) List(ctx context.Context) ([]Entry, error) {
-	for tries := 3; ; tries-- {
-		before, err := l.readIndex()
-		if err != nil {
-			return nil, err
-		}
-		entries, err := l.list(ctx, before)
-		if err != nil || tries == 0 || !slices.ContainsFunc(entries, func(e Entry) bool { return e.Err != nil }) {
-			return entries, err
-		}
-		// What another process has removed meanwhile is not damaged.
-		if after, err := l.readIndex(); err != nil || bytes.Equal(before, after) {
-			return entries, nil
-		}
-	}
-}
-
-func (l *Layout) list(ctx context.Context, data []byte) ([]Entry, error) {
-	entries, err := l.names(data)
+	entries, err := l.Names()
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +171,14 @@ func (l *Layout) list(ctx context.Context, data []byte) ([]Entry, error) {
 		}
 		entries[i].Info, entries[i].Err = l.Describe(ctx, entries[i].Digest)
 	}
-	return entries, nil
+	if !slices.ContainsFunc(entries, func(e Entry) bool { return e.Err != nil }) {
+		return entries, nil
+	}
+	// What another process has removed meanwhile is not damaged.
+	now, err := l.Names()
+	return slices.DeleteFunc(entries, func(e Entry) bool {
+		return e.Err != nil && !slices.ContainsFunc(now, func(n Entry) bool { return n.Name == e.Name && n.Digest == e.Digest })
+	}), err
 }
 
 // Names is List without reading the images: Info and Err are nil. Signatures and
@@ -188,16 +186,8 @@ func (l *Layout) list(ctx context.Context, data []byte) ([]Entry, error) {
 // platforms, for which other programs make entries without a name.
 func (l *Layout) Names() ([]Entry, error) {
 	data, err := l.readIndex()
-	if err != nil {
+	if err != nil || len(data) == 0 {
 		return nil, err
-	}
-	return l.names(data)
-}
-
-// names reads the text of an index.json, which may be empty.
-func (l *Layout) names(data []byte) ([]Entry, error) {
-	if len(data) == 0 {
-		return nil, nil
 	}
 	index, err := decodeIndex(data)
 	if err != nil {

@@ -109,7 +109,7 @@ func (w worker) round(round int) error {
 		if _, err := w.Prune(ctx); err != nil {
 			return err
 		}
-		if _, err := w.List(ctx); err != nil {
+		if err := w.list(); err != nil {
 			return err
 		}
 	}
@@ -117,6 +117,15 @@ func (w worker) round(round int) error {
 		return nil
 	}
 	return w.remove(name)
+}
+
+// list wants every image that is listed to be whole, though others are removing some.
+func (w worker) list() error {
+	entries, err := w.List(context.Background())
+	for _, e := range entries {
+		err = errors.Join(err, e.Err)
+	}
+	return err
 }
 
 func (w worker) name(tag any) Reference {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote"
@@ -201,13 +202,16 @@ func (r *Remote) receive(ctx context.Context, move func(receiver) error) error {
 	if err != nil {
 		return err
 	}
-	return move(&remoteReceiver{r, repo})
+	return move(&remoteReceiver{Remote: r, repo: repo})
 }
 
 // remoteReceiver receives one image into a repository.
 type remoteReceiver struct {
 	*Remote
 	repo *remote.Repository
+	// mountFrom is a repository of the same registry that may have the blobs, "" when
+	// none is known.
+	mountFrom string
 }
 
 func (r *remoteReceiver) has(ctx context.Context, d ocispec.Descriptor) (bool, error) {
@@ -221,7 +225,11 @@ func (r *remoteReceiver) has(ctx context.Context, d ocispec.Descriptor) (bool, e
 // push pushes a blob, again when the registry was busy: a stream cannot be sent
 // again by the transport.
 func (r *remoteReceiver) push(ctx context.Context, d ocispec.Descriptor, open func() (io.ReadCloser, error)) error {
+	if r.mount(ctx, d, open) {
+		return nil
+	}
 	for attempt := 0; ; attempt++ {
+		ctx, after := withRetryAfter(ctx)
 		err := r.pushOnce(ctx, d, open)
 		var damage *DamagedError
 		if err == nil || errors.As(err, &damage) {
@@ -235,9 +243,41 @@ func (r *remoteReceiver) push(ctx context.Context, d ocispec.Descriptor, open fu
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(backoff(attempt, nil)):
+		case <-time.After(min(pause(attempt, *after), maxPause)):
 		}
 	}
+}
+
+// mount has the registry take a blob from its other repository. When it does not want
+// to, for whatever reason, the blob is pushed.
+func (r *remoteReceiver) mount(ctx context.Context, d ocispec.Descriptor, open func() (io.ReadCloser, error)) bool {
+	if r.mountFrom == "" || isManifestType(d.MediaType) {
+		return false
+	}
+	err := r.repo.Mount(ctx, d, r.mountFrom, open)
+	if err != nil {
+		r.client.log.Debug("could not mount a blob", "digest", d.Digest, "from", r.mountFrom, "error", err)
+	}
+	return err == nil
+}
+
+// neighbour returns another repository of the registry of to where the image root is,
+// as far as its source knows, "" for none.
+func neighbour(src Source, root digest.Digest, to Reference) string {
+	if from, ok := src.(*Remote); ok && from.ref.Domain == to.Domain && from.ref.Path != to.Path {
+		return from.ref.Path
+	}
+	layout, ok := src.(interface{ Names() ([]Entry, error) })
+	if !ok {
+		return ""
+	}
+	entries, err := layout.Names()
+	for _, e := range entries {
+		if err == nil && e.Digest == root && e.Reference.Domain == to.Domain && e.Reference.Path != to.Path {
+			return e.Reference.Path
+		}
+	}
+	return ""
 }
 
 func (r *remoteReceiver) pushOnce(ctx context.Context, d ocispec.Descriptor, open func() (io.ReadCloser, error)) error {

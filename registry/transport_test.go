@@ -167,6 +167,40 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+// TestRetryAfter refuses blobs in the middle of a push, whose stream the transport
+// cannot send again, and is not asked again before the time that it said.
+func TestRetryAfter(t *testing.T) {
+	var refused atomic.Int64
+	var early atomic.Int32
+	r := modernRegistry(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/blobs/") {
+				h.ServeHTTP(w, r)
+				return
+			}
+			if refused.CompareAndSwap(0, time.Now().UnixMilli()) {
+				io.Copy(io.Discard, r.Body)
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			if time.Now().UnixMilli() < refused.Load()+990 {
+				early.Add(1)
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	img := testImage("x")
+	img.Metadata, img.Platforms = nil, img.Platforms[:1]
+	img.Platforms[0].Layers = nil
+	s := testStore(t)
+	d := put(t, s, img, "tool:v1")
+	remote, to := r.remote(t, "tool:v1")
+	if c := mustCopy(t, s, "tool:v1", remote, to); c.Digest != d || refused.Load() == 0 || early.Load() > 0 {
+		t.Errorf("%+v, refused at %d, %d requests too early", c, refused.Load(), early.Load())
+	}
+}
+
 // TestAnswers checks that strange answers are refused in words.
 func TestAnswers(t *testing.T) {
 	json := func(status int, body string) http.HandlerFunc {

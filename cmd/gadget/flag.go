@@ -19,6 +19,7 @@ type globalOptions struct {
 	verbose          verbosity
 	quiet, offline   bool
 	store            string
+	mirrors          []string
 }
 
 func (g *globalOptions) addTo(root *cobra.Command) {
@@ -32,6 +33,7 @@ func (g *globalOptions) addTo(root *cobra.Command) {
 	fs.BoolVarP(&g.quiet, "quiet", "q", false, "say only errors on stderr")
 	fs.StringVar(&g.store, "store", "", "`DIR` of the local image store (default /var/lib/gadget for root, else $XDG_DATA_HOME/gadget)")
 	fs.BoolVar(&g.offline, "offline", false, "ask no registry, whatever other flags say")
+	fs.StringSliceVar(&g.mirrors, "mirror", nil, "`REGISTRY=MIRROR` to ask for images of a registry before it; several are asked in their order")
 	g.color.complete(root, "color")
 	g.logFormat.complete(root, "log-format")
 }

@@ -96,8 +96,9 @@ func (a *app) copyFrom(ctx context.Context, p place, m *move, opts *moveOptions)
 		if wrong != nil {
 			return ref, &fault{code: exitUsage, err: wrong}
 		}
-		m.from, m.name = a.remote(ref, &opts.transport), ref.String()
-		return ref, nil
+		m.name = ref.String()
+		m.from, err = a.source(ref, &opts.transport)
+		return ref, err
 	}
 	if err != nil {
 		return ref, err

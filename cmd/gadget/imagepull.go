@@ -56,8 +56,12 @@ func runImagePull(ctx context.Context, a *app, names []string, opts *moveOptions
 	}
 	var all []*moved
 	for _, ref := range refs {
+		from, err := a.source(ref, &opts.transport)
+		if err != nil {
+			return err
+		}
 		done, err := a.move(ctx, move{
-			verb: "pull", from: a.remote(ref, &opts.transport), name: ref.String(), to: store, ref: ref, platforms: opts.platforms,
+			verb: "pull", from: from, name: ref.String(), to: store, ref: ref, platforms: opts.platforms,
 		})
 		if err != nil {
 			return err

@@ -140,11 +140,22 @@ func (a *app) runnable(ctx context.Context, name string) (*schemas.Image, *found
 	if err != nil {
 		return nil, nil, err
 	}
-	image, err := registry.Load(ctx, found.source, found.desc, runtime.GOARCH)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", found.name, err)
+	for {
+		image, err := registry.Load(ctx, found.source, found.desc, runtime.GOARCH)
+		if err == nil {
+			return image, found, nil
+		}
+		var damage *registry.DamagedError
+		now, findErr := found, error(nil)
+		if errors.As(err, &damage) {
+			// Another process may have replaced the image while it was read.
+			now, findErr = a.find(ctx, parsePlace(name).name)
+		}
+		if findErr != nil || now.desc.Digest == found.desc.Digest {
+			return nil, nil, fmt.Errorf("%s: %w", found.name, err)
+		}
+		found = now
 	}
-	return image, found, nil
 }
 
 func (a *app) findOrPull(ctx context.Context, name string) (*foundImage, error) {
@@ -188,7 +199,11 @@ func (a *app) pullForRun(ctx context.Context, ref registry.Reference) (*foundIma
 	if err != nil {
 		return nil, err
 	}
-	_, err = a.move(ctx, move{verb: "pull", from: a.remote(ref, &a.run.transport), name: ref.String(), to: store, ref: ref})
+	from, err := a.source(ref, &a.run.transport)
+	if err != nil {
+		return nil, err
+	}
+	_, err = a.move(ctx, move{verb: "pull", from: from, name: ref.String(), to: store, ref: ref})
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +231,10 @@ func (a *app) locate(ctx context.Context, name string, o *transportOptions) (fou
 	if wrong != nil {
 		return nil, false, &fault{code: exitUsage, err: wrong}
 	}
-	source := a.remote(ref, o)
+	source, wrong := a.source(ref, o)
+	if wrong != nil {
+		return nil, false, wrong
+	}
 	desc, why := source.Resolve(ctx, ref.String())
 	switch {
 	case why == nil:

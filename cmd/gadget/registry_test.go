@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/pem"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,7 +20,8 @@ import (
 // TestRegistryScript runs the scripts that need a registry. Each gets one of its
 // own, $REGISTRY, one that wants alice's password "secret", $PRIVATE, and one that
 // takes container images only, $STRICT. What is asked of $REGISTRY is written to
-// $WORK/requests, a line for each.
+// $WORK/requests, a line for each. $PROXY is a proxy behind which every host is one
+// more registry, with the certificate of example.com that ca.pem signs.
 func TestRegistryScript(t *testing.T) {
 	params := scriptParams("testdata/registry")
 	setup := params.Setup
@@ -39,6 +42,9 @@ func TestRegistryScript(t *testing.T) {
 			e.Setenv(name, s.Listener.Addr().String())
 		}
 		e.Defer(func() { requests.Close() })
+		if err := startProxy(e); err != nil {
+			return err
+		}
 		return setup(e)
 	}
 	testscript.Run(t, params)
@@ -46,6 +52,44 @@ func TestRegistryScript(t *testing.T) {
 
 func newRegistry() *httptest.Server {
 	return httptest.NewUnstartedServer(registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))))
+}
+
+func startProxy(e *testscript.Env) error {
+	behind := newRegistry()
+	behind.StartTLS()
+	e.Defer(behind.Close)
+	proxy := httptest.NewServer(tunnel(behind.Listener.Addr().String()))
+	e.Defer(proxy.Close)
+	e.Setenv("PROXY", proxy.Listener.Addr().String())
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: behind.Certificate().Raw})
+	return os.WriteFile(filepath.Join(e.WorkDir, "ca.pem"), ca, 0o600)
+}
+
+// tunnel is a proxy for HTTPS that leads to addr, whatever host is asked for.
+func tunnel(addr string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect {
+			http.Error(w, "only for HTTPS", http.StatusMethodNotAllowed)
+			return
+		}
+		there, err := net.Dial("tcp", addr)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		defer there.Close()
+		here, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer here.Close()
+		io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() {
+			defer there.Close()
+			io.Copy(there, here)
+		}()
+		io.Copy(here, there)
+	}
 }
 
 // wantContainerImages refuses manifests that name a type of ours.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os/user"
 	"strconv"
 
@@ -52,6 +53,19 @@ func (a *app) clientOptions(o *transportOptions) registry.ClientOptions {
 // remote is the repository of an image in its registry.
 func (a *app) remote(ref registry.Reference, o *transportOptions) *registry.Remote {
 	return registry.NewClient(a.clientOptions(o)).Remote(ref)
+}
+
+// source is where an image is pulled from: the mirrors of its registry, then that.
+func (a *app) source(ref registry.Reference, o *transportOptions) (registry.Source, error) {
+	var mirrors []registry.Mirror
+	for _, text := range a.global.mirrors {
+		m, err := registry.ParseMirror(text)
+		if err != nil {
+			return nil, &fault{code: exitUsage, err: fmt.Errorf("--mirror: %w", err)}
+		}
+		mirrors = append(mirrors, m)
+	}
+	return registry.NewClient(a.clientOptions(o)).RemoteFor(ref, mirrors), nil
 }
 
 // optionalBool is a flag for yes, no, or nothing said.
