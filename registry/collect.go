@@ -172,18 +172,29 @@ func (s *Store) sweep(live map[digest.Digest]bool) (f freed, err error) {
 // sweepTemporary deletes what writers left half written when they were killed.
 // Nobody is writing now.
 func (s *Store) sweepTemporary() error {
-	for _, pattern := range []string{temporaryPattern, filepath.Join("ingest", "*")} {
-		files, err := filepath.Glob(filepath.Join(escapeGlob(s.dir), pattern))
-		if err != nil {
+	files, err := s.unfinished()
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil {
 			return err
-		}
-		for _, f := range files {
-			if err := os.Remove(f); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// unfinished are the files that writers are writing, or were when they were killed.
+func (s *Store) unfinished() ([]string, error) {
+	var all []string
+	for _, pattern := range []string{temporaryPattern, filepath.Join("ingest", "*")} {
+		files, err := filepath.Glob(filepath.Join(escapeGlob(s.dir), pattern))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, files...)
+	}
+	return all, nil
 }
 
 // escapeGlob makes a path mean itself in a pattern.

@@ -49,6 +49,8 @@ func (g *globalOptions) check(cmd *cobra.Command) error {
 type choice struct {
 	kind, value string
 	of          []string
+	// template is true when go-template=TEMPLATE may be given instead.
+	template bool
 }
 
 // oneOf makes a choice of words, of which the first is the default. kind stands
@@ -77,11 +79,19 @@ func (c choice) accept(s string) error {
 	if slices.Contains(c.of, s) {
 		return nil
 	}
+	if text, ok := strings.CutPrefix(s, goTemplate); ok && c.template {
+		_, err := parseTemplate(text)
+		return err
+	}
 	hint := didYouMean("", s, c.of)
 	if hint != "" {
 		hint = "; " + hint
 	}
-	return fmt.Errorf("%q is not one of %s%s", s, strings.Join(c.of, ", "), hint)
+	of := strings.Join(c.of, ", ")
+	if c.template {
+		of += ", " + goTemplate + "TEMPLATE"
+	}
+	return fmt.Errorf("%q is not one of %s%s", s, of, hint)
 }
 
 func (c *choice) complete(cmd *cobra.Command, flag string) {

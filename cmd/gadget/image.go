@@ -18,6 +18,7 @@ this needs root.`,
 	cmd.AddCommand(
 		imageBuildCmd(a),
 		imageCopyCmd(a),
+		imageDfCmd(a),
 		imageDiffCmd(a),
 		imageExportCmd(a),
 		imageImportCmd(a),

@@ -26,6 +26,7 @@ type inspectOptions struct {
 
 func imageInspectCmd(a *app) *cobra.Command {
 	opts := inspectOptions{output: oneOf("FORMAT", "columns", "json", "yaml")}
+	opts.output.template = true
 	cmd := &cobra.Command{
 		Use:   "inspect IMAGE",
 		Short: "Show what an image is, does, costs and gives, without running it",
@@ -42,6 +43,7 @@ shows which of them are used here, and why the others are not. This needs root, 
 --allow change for programs that can change the system: for that moment they could.`,
 		Example: `  gadget image inspect trace_exec
   gadget image inspect mysnoop:v1 -o json | jq '.maps[] | {name, bytes}'
+  gadget image inspect mysnoop:v1 -o go-template='{{range .programs}}{{.hook}}\n{{end}}'
   gadget image inspect ghcr.io/acme/mysnoop:v1
   sudo gadget image inspect mysnoop:v1 --on-this-kernel
   gadget image inspect oci-archive:mysnoop.tar`,

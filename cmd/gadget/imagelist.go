@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"text/template"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,10 +22,12 @@ type listOptions struct {
 	quiet    bool
 	noTrunc  bool
 	noHeader bool
+	format   string
 }
 
 func imageListCmd(a *app) *cobra.Command {
 	opts := listOptions{output: oneOf("FORMAT", "columns", "json", "yaml")}
+	opts.output.template = true
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
@@ -33,16 +36,23 @@ func imageListCmd(a *app) *cobra.Command {
 
 --selector keeps the images for which every condition is true: key=value or
 key!=value, where * in the value stands for any text. Keys are name, repository, tag,
-digest, platform, builtin, and the keys of annotations.`,
+digest, platform, builtin, and the keys of annotations.
+
+A template of -o go-template= is given the list, that of --format each image by itself,
+as docker's. Its fields are those of -o json; json, join, split, lower, upper, size and
+short (of digests) are there besides Go's own functions.`,
 		Example: `  gadget image list
   gadget image ls --selector repository='*snoop',tag!=latest
-  gadget image list -o json | jq -r '.[].name'`,
+  gadget image list -o json | jq -r '.[].name'
+  gadget image list --format '{{.name}}\t{{size .size}}'
+  gadget image list -o go-template='{{len .}} images\n'`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runImageList(cmd.Context(), a, cmd, opts) },
 	}
 	addOutput(cmd, &opts.output)
 	fs := cmd.Flags()
 	fs.StringSliceVar(&opts.selector, "selector", nil, "only images with these `CONDITIONS`: key=value, key!=value")
+	fs.StringVar(&opts.format, "format", "", "print each image by a `TEMPLATE` of Go, such as '{{.name}} {{.digest}}'")
 	fs.BoolVarP(&opts.quiet, "quiet", "q", false, "print digests only")
 	fs.BoolVar(&opts.noTrunc, "no-trunc", false, "print digests in full")
 	fs.BoolVar(&opts.noHeader, "no-headers", false, "columns without the line of titles")
@@ -71,6 +81,13 @@ func runImageList(ctx context.Context, a *app, cmd *cobra.Command, opts listOpti
 	if err != nil {
 		return usageErrorf(cmd, "--selector: %w", err)
 	}
+	if opts.format != "" && cmd.Flags().Changed("output") {
+		return usageErrorf(cmd, "--format and --output contradict each other")
+	}
+	each, err := parseTemplate(opts.format)
+	if err != nil {
+		return usageErrorf(cmd, "--format: %w", err)
+	}
 	all, err := a.listImages(ctx)
 	if err != nil {
 		return err
@@ -83,6 +100,9 @@ func runImageList(ctx context.Context, a *app, cmd *cobra.Command, opts listOpti
 	}
 	if opts.quiet {
 		return a.printDigests(list, opts.noTrunc)
+	}
+	if opts.format != "" {
+		return printEach(a.out, each, list)
 	}
 	return a.print(opts.output.String(), list, func(w io.Writer, t view.Terminal) error {
 		return writeImages(w, t, list, opts)
@@ -134,6 +154,19 @@ func viewEntry(e registry.Entry, builtIn bool) imageView {
 		}
 	}
 	return v
+}
+
+// printEach writes each image by a template, as a line of its own.
+func printEach(w io.Writer, t *template.Template, list []imageView) error {
+	for i := range list {
+		if err := writeTemplate(w, t, list[i]); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *app) printDigests(list []imageView, full bool) error {

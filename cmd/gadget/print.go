@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,13 +23,23 @@ func addOutput(cmd *cobra.Command, output *choice) {
 		}
 		text += f
 	}
+	if output.template {
+		text += "; " + goTemplate + "TEMPLATE for a template of Go"
+	}
 	cmd.Flags().VarP(output, "output", "o", text)
 	output.complete(cmd, "output")
 }
 
-// print writes a result to stdout: value as JSON or YAML, or what human writes in
-// any other format.
+// print writes a result to stdout: value as JSON or YAML or by a template, or what
+// human writes in any other format.
 func (a *app) print(format string, value any, human func(io.Writer, view.Terminal) error) error {
+	if text, ok := strings.CutPrefix(format, goTemplate); ok {
+		t, err := parseTemplate(text)
+		if err != nil {
+			return err
+		}
+		return writeTemplate(a.out, t, value)
+	}
 	switch format {
 	case "json":
 		return printJSON(a.out, value)
