@@ -21,7 +21,7 @@ HOSTGO  = env -u GOOS -u GOARCH CGO_ENABLED=0 $(GO)
 # All three are embedded, and none is committed.
 
 HEADERS  := builder/embedded/headers.tar.zst
-OWN      := runner/container/bpf/tracker.bpf.o runner/uprobe/bpf/inode.bpf.o
+OWN      := runner/container/bpf/tracker.bpf.o runner/process/bpf/process.bpf.o runner/uprobe/bpf/inode.bpf.o
 BUILTINS := cmd/gadget/builtin/layout
 PACK     := builder/internal/pack
 INCLUDES := $(wildcard gadgets/include/gadget/*.h)

@@ -80,6 +80,10 @@ const (
 
 	// FromContainer is the Field.Attr of Record.Container.
 	FromContainer
+	// Unit and Cgroup are those of the process whose id is a u32 there: the systemd
+	// unit, and the path of the cgroup.
+	Unit
+	Cgroup
 	// EnvVar is the value in Env.Vars of the variable that Field.Format names.
 	EnvVar
 	// Added is Record.Added[Field.Slot], text made by a later stage.
@@ -106,6 +110,9 @@ type Layout struct {
 	// MntNS and NetNS are the first fields with the mount and the network
 	// namespace, nil when there is none: the keys of container look-ups.
 	MntNS, NetNS *Field
+	// PID is the process that caused the event, in the host's numbers, nil when
+	// there is none.
+	PID *Field
 	// Time is the first field with a CLOCK_BOOTTIME timestamp, nil when none.
 	Time *Field
 	// Annotations of the data source, from gadget.yaml, keys in lower case.
@@ -264,6 +271,9 @@ type Env struct {
 	// UserName and GroupName return "" for an unknown id; nil knows nobody.
 	// They must not allocate for ids they have seen before.
 	UserName, GroupName func(id uint32) string
+	// Place returns the unit and the cgroup of a process, "" for what is not known;
+	// nil knows them only of containers.
+	Place func(pid uint32) (unit, cgroup string)
 	// Location is the time zone of Timestamp texts, nil is UTC.
 	Location *time.Location
 	// Vars are the environment variables that fields may show.
@@ -297,7 +307,7 @@ func (l *Layout) Field(name string) *Field {
 func (l *Layout) Clone() *Layout {
 	c := *l
 	c.Fields = slices.Clone(l.Fields)
-	for _, p := range []**Field{&c.MntNS, &c.NetNS, &c.Time} {
+	for _, p := range []**Field{&c.MntNS, &c.NetNS, &c.PID, &c.Time} {
 		if *p != nil {
 			*p = c.Field((*p).Name)
 		}

@@ -53,6 +53,12 @@ func (t *Formatter) Append(dst []byte, f *Field, rec *Record) []byte {
 		return AppendEndpoint(dst, f.Addr(rec), f.port(rec))
 	case FromContainer:
 		return f.Attr.append(dst, rec.Container)
+	case Unit:
+		unit, _ := t.place(f, rec)
+		return append(dst, unit...)
+	case Cgroup:
+		_, cgroup := t.place(f, rec)
+		return append(dst, cgroup...)
 	case EnvVar:
 		return append(dst, t.env.Vars[f.Format]...)
 	}

@@ -43,6 +43,8 @@ var kindAbout = map[event.Kind]string{
 	event.L4Addr:     "IP address",
 	event.L4Proto:    "Protocol, such as TCP",
 	event.L4Endpoint: "IP address and port",
+	event.Unit:       "Unit of systemd that the process belongs to, such as nginx.service",
+	event.Cgroup:     "Path of the cgroup that the process is in",
 }
 
 // configure applies what decides how a field looks, weakest first: our

@@ -40,6 +40,7 @@ func (p *Plan) layout(source string, parts ...part) (*event.Layout, error) {
 	if b.mntNS >= 0 || b.netNS >= 0 {
 		b.enrich()
 	}
+	b.place()
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -53,7 +54,7 @@ func (p *Plan) newLayout(source string) *layoutBuilder {
 		meta:   meta,
 		layout: &event.Layout{Name: source, Annotations: meta.Annotations},
 		seen:   map[string]bool{},
-		mntNS:  -1, netNS: -1, time: -1,
+		mntNS:  -1, netNS: -1, pid: -1, time: -1,
 	}
 }
 
@@ -80,7 +81,7 @@ type layoutBuilder struct {
 	seen   map[string]bool
 	// Indexes into layout.Fields, -1 when there is none: the slice may move
 	// while it grows.
-	mntNS, netNS, time int
+	mntNS, netNS, pid, time int
 	// role is a tag for the fields being added.
 	role string
 	err  error
@@ -323,6 +324,7 @@ func (b *layoutBuilder) finish() *event.Layout {
 		return &b.layout.Fields[i]
 	}
 	b.layout.MntNS, b.layout.NetNS, b.layout.Time = at(b.mntNS), at(b.netNS), at(b.time)
+	b.layout.PID = at(b.pid)
 	for i := range b.layout.Fields {
 		f := &b.layout.Fields[i]
 		f.Column.Replace = b.layout.Field(f.Annotations["columns.replace"])

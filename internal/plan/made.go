@@ -81,13 +81,17 @@ func (p *Plan) madeLayout(source string, row reflect.Type, fields []madeField) *
 		f, annotations := m.field(row)
 		f.Order = len(b.layout.Fields)
 		i := b.put(f, annotations)
-		if f.Name == "mountnsid" {
+		switch f.Name {
+		case "mountnsid":
 			b.mntNS = i
+		case "pid":
+			b.pid = i
 		}
 	}
 	if b.mntNS >= 0 {
 		b.enrich()
 	}
+	b.place()
 	return b.finish()
 }
 

@@ -117,7 +117,7 @@ paramDefaults:
 	}
 	// The names of the spec, with those of containers where rows have a namespace.
 	for source, want := range map[string]string{
-		"processes": "pid comm cpuUsage memoryRSS_raw memoryRSS mountnsid",
+		"processes": "pid comm cpuUsage memoryRSS_raw memoryRSS mountnsid host.unit host.cgroup",
 		"cgroups": "cgroupPath nrPeriods nrThrottled throttledTime_raw throttledTime throttleRatio cpuQuota_raw cpuQuota " +
 			"cpuPeriod_raw cpuPeriod cpuLimitCores psiSomeAvg10 psiSomeAvg60 mountnsid",
 		"bpfstats": "gadgetID gadgetName gadgetImage progID progName progType cpuUsage cpuUsageRelative cpuTimeStr " +

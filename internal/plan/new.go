@@ -32,6 +32,10 @@ const (
 	FilterMap = "gadget_mntns_filter_map"
 	// FilterSwitch is the variable that turns the filter on.
 	FilterSwitch = "gadget_filter_by_mntns"
+	// ProcessFilterMap is the map of processes that a gadget shows besides, and
+	// ProcessFilterSwitch turns it on. Both are ours: images of others lack them.
+	ProcessFilterMap    = "gadget_process_filter_map"
+	ProcessFilterSwitch = "gadget_filter_by_process"
 
 	lostSuffix       = "_lost_samples"
 	maxEntriesSuffix = "_max_entries"
@@ -74,6 +78,7 @@ func (p *Plan) read(object []byte) error {
 	placeCookie(spec)
 	makeStatic(spec, hidden)
 	_, p.FiltersContainers = spec.Maps[FilterMap]
+	_, p.FiltersProcesses = spec.Maps[ProcessFilterMap]
 
 	decls, err := declarations(spec.Types)
 	if err != nil {

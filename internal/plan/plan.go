@@ -33,6 +33,8 @@ type Plan struct {
 	Spec *ebpf.CollectionSpec
 	// FiltersContainers is true when the gadget has the mount namespace filter.
 	FiltersContainers bool
+	// FiltersProcesses is true when it has the filter of processes, too.
+	FiltersProcesses bool
 	// Problems found on the way that do not stop a run, such as metadata for
 	// fields that do not exist.
 	Problems []schemas.Problem

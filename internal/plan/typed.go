@@ -53,6 +53,8 @@ func (b *layoutBuilder) typed(f event.Field, names []string) {
 	i := b.add(f, template)
 	switch {
 	case i < 0:
+	case b.pid < 0 && slices.Contains(names, "gadget_pid") && f.Size == 4:
+		b.pid = i
 	case b.mntNS < 0 && slices.Contains(names, "gadget_mntns_id") && f.Size == 8:
 		b.mntNS = i
 	case b.netNS < 0 && slices.Contains(names, "gadget_netns_id") && f.Size == 4:

@@ -10,6 +10,8 @@ import (
 // Selector chooses containers. A container must satisfy all criteria that are
 // given; the zero value matches every container.
 type Selector struct {
+	// None matches no container, whatever else is said.
+	None bool
 	// Name matches the container's name, its id, or the first 12 digits of it.
 	Name Patterns
 	// Image matches the image's name, Runtime that of the runtime.
@@ -23,7 +25,7 @@ type Selector struct {
 
 // Empty is true when the selector matches every container.
 func (s *Selector) Empty() bool {
-	return len(s.Runtime) == 0 && !s.needsName()
+	return !s.None && len(s.Runtime) == 0 && !s.needsName()
 }
 
 // needsName is true when only a runtime's answer can satisfy the selector.
@@ -38,12 +40,12 @@ func (s *Selector) needsName() bool {
 
 // Match says whether the container is one of those chosen.
 func (s *Selector) Match(c *event.Container) bool {
-	return s.Name.match(c.Name, c.ID, abbreviate(c.ID)) &&
-		s.Image.match(c.Image) &&
-		s.Runtime.match(c.Runtime) &&
-		s.Namespace.match(c.Namespace) &&
-		s.Pod.match(c.Pod) &&
-		s.PodContainer.match(c.PodContainer) &&
+	return !s.None && s.Name.Match(c.Name, c.ID, abbreviate(c.ID)) &&
+		s.Image.Match(c.Image) &&
+		s.Runtime.Match(c.Runtime) &&
+		s.Namespace.Match(c.Namespace) &&
+		s.Pod.Match(c.Pod) &&
+		s.PodContainer.Match(c.PodContainer) &&
 		s.Labels.match(c.Labels)
 }
 
@@ -66,7 +68,8 @@ func ParsePatterns(list string) (Patterns, error) {
 	return p, nil
 }
 
-func (p Patterns) match(values ...string) bool {
+// Match says whether one of the values, which are names of the same thing, is chosen.
+func (p Patterns) Match(values ...string) bool {
 	wanted, found := false, false
 	for _, pattern := range p {
 		text, exclude := strings.CutPrefix(pattern, "!")

@@ -19,7 +19,7 @@ func (t *Table) Spaces() (spaces []Space, settled bool) {
 	settled = true
 	for key, owners := range *t.owners.Load() {
 		o := &owners[0]
-		if _, network := networkOf(key); network || o.end != 0 || o.verdict == Drop {
+		if _, network := networkOf(key); network || o.end != 0 || o.verdict == Drop && !(t.policy.besides && o.state == Host) {
 			continue
 		}
 		if o.verdict == Wait {
@@ -36,7 +36,7 @@ func (t *Table) Spaces() (spaces []Space, settled bool) {
 // maybeWanted says whether a pending owner counts as wanted already.
 func (t *Table) maybeWanted(o *owner) bool {
 	if o.container == nil {
-		return t.policy.host && t.policy.selector.Empty()
+		return (t.policy.host || t.policy.besides) && t.policy.selector.Empty()
 	}
 	return t.policy.selector.Match(o.container)
 }

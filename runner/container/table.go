@@ -69,6 +69,9 @@ type Table struct {
 type policy struct {
 	selector Selector
 	host     bool
+	// besides is true when processes are chosen, too, whatever container they are
+	// in: what is dropped here may still be wanted.
+	besides bool
 	// filtered is true when the kernel has the filter, so that what comes has
 	// been chosen before.
 	filtered bool
@@ -116,7 +119,7 @@ func (t *Table) Judge(key, boot uint64) (*event.Container, Verdict) {
 		return o.container, o.verdict
 	}
 	// What passed the filter in the kernel is not dropped for want of a name.
-	if t.policy.host || t.policy.filtered {
+	if t.policy.host || t.policy.filtered && !t.policy.besides {
 		return nil, Emit
 	}
 	return nil, Drop

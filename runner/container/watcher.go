@@ -29,6 +29,9 @@ type Options struct {
 	Selector Selector
 	// Host wants the events of the host too.
 	Host bool
+	// Besides says that processes are chosen, too, which [Table.Judge] does not
+	// know: it drops their events, and what it drops is looked at again.
+	Besides bool
 	// FilterMap is kept to the mount namespaces that are wanted; see
 	// [NewFilterMap]. Nil leaves filtering to [Table.Judge]. It is not needed
 	// when everything is wanted; see [Options.Everything].
@@ -153,7 +156,7 @@ func newWatcher(o Options) *Watcher {
 	if o.DockerHost == "" {
 		o.DockerHost = os.Getenv("DOCKER_HOST")
 	}
-	l := newLedger(policy{selector: o.Selector, host: o.Host, filtered: o.FilterMap != nil})
+	l := newLedger(policy{selector: o.Selector, host: o.Host, besides: o.Besides, filtered: o.FilterMap != nil})
 	l.ttl, l.wait, l.log = uint64(o.TTL), uint64(o.EnrichWait), o.Log
 	l.view = newHostView()
 	w := &Watcher{opts: o, ledger: l, started: bootTime()}
@@ -297,7 +300,7 @@ func (w *Watcher) publish() {
 // greet says so when there is nothing to see yet.
 func (w *Watcher) greet() {
 	switch {
-	case w.Table().Matches() > 0:
+	case w.Table().Matches() > 0, w.opts.Selector.None:
 	case !w.opts.Selector.Empty():
 		w.opts.Notice("no container matches yet; waiting")
 	case !w.opts.Host:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * The filters that every gadget has: the container filter and the parameters
- * --pid, --tid, --uid, --gid and --comm. Ask before reserving room for an event:
+ * The filters that every gadget has: those of containers and processes, and the
+ * parameters --pid, --tid, --uid, --gid and --comm. Ask before reserving room for an event:
  *
  *	if (gadget_should_discard_data_current())
  *		return 0;
@@ -15,6 +15,7 @@
 #include <gadget/macros.h>
 #include <gadget/mntns.h>
 #include <gadget/mntns_filter.h>
+#include <gadget/process_filter.h>
 #include <gadget/types.h>
 
 /* The parameters. No process has pid 0, no user the id -1: these let everything pass. */
@@ -71,12 +72,24 @@ static __always_inline bool gadget_should_discard_comm(const char *comm)
 	return false;
 }
 
+/*
+ * Whether the choice of containers, and of processes besides them, leaves an event
+ * out. A process that was chosen counts whatever container it is in.
+ */
+static __always_inline bool gadget_should_discard_owner(gadget_mntns_id mntns_id, gadget_pid pid)
+{
+	if (!gadget_filter_by_process)
+		return gadget_should_discard_mntns_id(mntns_id);
+	return !gadget_is_chosen_process(pid) &&
+	       !bpf_map_lookup_elem(&gadget_mntns_filter_map, &mntns_id);
+}
+
 /* All filters at once, for events about another process than the current one. */
 static __always_inline bool gadget_should_discard_data(gadget_mntns_id mntns_id, gadget_pid pid,
 						       gadget_tid tid, const char *comm,
 						       gadget_uid uid, gadget_gid gid)
 {
-	return gadget_should_discard_mntns_id(mntns_id) || gadget_should_discard_pid(pid) ||
+	return gadget_should_discard_owner(mntns_id, pid) || gadget_should_discard_pid(pid) ||
 	       gadget_should_discard_tid(tid) || gadget_should_discard_comm(comm) ||
 	       gadget_should_discard_uid(uid) || gadget_should_discard_gid(gid);
 }
@@ -86,7 +99,9 @@ static __always_inline bool gadget_should_discard_data(gadget_mntns_id mntns_id,
 /* All filters against the current task. Asks the kernel only for what a filter needs. */
 static __always_inline bool gadget_should_discard_data_current(void)
 {
-	if (gadget_filter_by_mntns && gadget_should_discard_mntns_id(gadget_get_current_mntns_id()))
+	if ((gadget_filter_by_mntns || gadget_filter_by_process) &&
+	    gadget_should_discard_owner(gadget_get_current_mntns_id(),
+					bpf_get_current_pid_tgid() >> 32))
 		return true;
 	if (targ_pid != 0 || targ_tid != 0) {
 		__u64 id = bpf_get_current_pid_tgid();
@@ -120,8 +135,8 @@ static __always_inline bool gadget_should_discard_data_current(void)
 static __always_inline bool gadget_should_discard_data_by_skb(struct gadget_socket_value *owner)
 {
 	if (!owner)
-		return gadget_filter_by_mntns || targ_pid != 0 || targ_tid != 0 ||
-		       targ_uid != (gadget_uid)-1 || targ_gid != (gadget_gid)-1 ||
+		return gadget_filter_by_mntns || gadget_filter_by_process || targ_pid != 0 ||
+		       targ_tid != 0 || targ_uid != (gadget_uid)-1 || targ_gid != (gadget_gid)-1 ||
 		       targ_comm[0] != '\0';
 	return gadget_should_discard_data(owner->mntns, owner->pid_tgid >> 32,
 					  (__u32)owner->pid_tgid, owner->task,
