@@ -51,6 +51,9 @@ func (r *run) deliver(ctx context.Context) error {
 			cancel()
 		}()
 	}
+	if r.opts.Ended != nil {
+		go r.awaitCommand(ctx, cancel)
+	}
 	r.watchLosses(ctx)
 
 	r.links.close(r.log)

@@ -16,7 +16,7 @@ func (r *run) follow(ctx context.Context) error {
 		Maps:    r.loaded.coll.Maps,
 		Changed: r.changed,
 		Last:    true,
-		Host:    r.opts.Host,
+		Host:    r.opts.Host || r.choosing(),
 		Loading: r.kernel.loading(),
 		Notice:  r.notice,
 		Log:     r.log,

@@ -36,9 +36,7 @@ type loaded struct {
 func (l *loaded) close() { l.coll.Close() }
 
 // load brings the chosen programs of the plan and its maps into the kernel.
-// filterMap replaces the gadget's own map of mount namespaces; nil leaves its
-// filter off.
-func load(c *choice, filterMap *ebpf.Map, k *kernel, o Options) (*loaded, error) {
+func load(c *choice, f filters, k *kernel, o Options) (*loaded, error) {
 	p := c.plan
 	if err := knownParams(p, o.Params); err != nil {
 		return nil, err
@@ -55,11 +53,8 @@ func load(c *choice, filterMap *ebpf.Map, k *kernel, o Options) (*loaded, error)
 		return nil, fmt.Errorf("lift the limit of locked memory: %w", err)
 	}
 	opts := k.loading()
-	if filterMap != nil {
-		if err := installFilter(spec, filterMap); err != nil {
-			return nil, err
-		}
-		opts.MapReplacements = map[string]*ebpf.Map{plan.FilterMap: filterMap}
+	if opts.MapReplacements, err = f.install(spec); err != nil {
+		return nil, err
 	}
 
 	var refused error
@@ -251,21 +246,6 @@ func perCPUBuffer(size int) int {
 	}
 	share := max(size/runtime.NumCPU(), 64<<10)
 	return 1 << bits.Len(uint(share-1))
-}
-
-// installFilter makes the gadget use our map of mount namespaces.
-func installFilter(spec *ebpf.CollectionSpec, filterMap *ebpf.Map) error {
-	m := spec.Maps[plan.FilterMap]
-	if m.Type != ebpf.Hash || m.KeySize != 8 || m.ValueSize != 4 {
-		return fmt.Errorf("map %s: want a hash from __u64 to __u32; use the one of gadget/mntns_filter.h", plan.FilterMap)
-	}
-	m.MaxEntries, m.Flags, m.Pinning = filterMap.MaxEntries(), filterMap.Flags(), ebpf.PinNone
-	m.Key, m.Value = nil, nil
-	on := spec.Variables[plan.FilterSwitch]
-	if on == nil || on.Size() != 1 {
-		return fmt.Errorf("variable %s: not in the object; use gadget/mntns_filter.h", plan.FilterSwitch)
-	}
-	return on.Set(uint8(1))
 }
 
 func newLoaded(coll *ebpf.Collection, sources []*plan.Source, counted map[int]bool) *loaded {

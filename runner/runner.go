@@ -21,6 +21,7 @@ import (
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/runner/container"
 	"github.com/gadget-bpf/gadget/runner/pipe"
+	"github.com/gadget-bpf/gadget/runner/process"
 )
 
 // DefaultBufferSize is the size of a ring buffer in bytes. Smaller ones lose
@@ -43,6 +44,14 @@ type Options struct {
 	Host bool
 	// Selector chooses containers; the zero value matches all.
 	Selector container.Selector
+	// Processes chooses processes, whatever container they are in. Without Host, and
+	// without a Selector, only their events are shown.
+	Processes process.Choice
+	// Ended is closed when the command of Processes has ended, and the run ends then;
+	// with Descendants only when nothing lives any more that descends from it. Nil
+	// is for a run that does not end with a command.
+	Ended       <-chan struct{}
+	Descendants bool
 	// DockerHost overrides where docker listens, as DOCKER_HOST does.
 	DockerHost string
 	// BTF is a file with the kernel's types, raw or in an ELF file such as vmlinux,
@@ -159,6 +168,8 @@ type run struct {
 	env  *event.Env
 
 	watcher *container.Watcher
+	// processes is nil when nothing depends on them.
+	processes *process.Table
 	// changed has an element when the watcher's table has changed.
 	changed chan struct{}
 	// feed has what the watcher tells of containers; nil when no data source is
@@ -182,6 +193,9 @@ type run struct {
 // start does everything up to the moment when events are captured.
 func (r *run) start(ctx context.Context) error {
 	if err := r.survey(); err != nil {
+		return err
+	}
+	if err := r.watchProcesses(); err != nil {
 		return err
 	}
 	if err := r.watchContainers(ctx); err != nil {
@@ -242,7 +256,7 @@ func (r *run) activateAll(ctx context.Context) error {
 // activate loads and attaches the chosen programs. With an error it names the
 // program to blame, "" when it is none of them.
 func (r *run) activate(ctx context.Context) (failed string, err error) {
-	if r.loaded, err = load(r.choice, r.filterMap, r.kernel, r.opts); err != nil {
+	if r.loaded, err = load(r.choice, r.filters(), r.kernel, r.opts); err != nil {
 		return blame(err), err
 	}
 	for _, s := range r.plan.Sources {
@@ -296,5 +310,10 @@ func (r *run) close() {
 	}
 	if r.filterMap != nil {
 		_ = r.filterMap.Close()
+	}
+	if r.processes != nil {
+		if err := r.processes.Close(); err != nil {
+			r.log.Warn("close process table", "error", err)
+		}
 	}
 }

@@ -52,6 +52,9 @@ func (r *run) openSource(s *plan.Source) error {
 	}
 	src := &source{Source: s, pipe: &pipe.Source{Layout: s.Layout}}
 	var err error
+	if src.pipe.Members, err = r.members(s); err != nil {
+		return err
+	}
 	if r.opts.Encoder != nil {
 		if src.pipe.Encoder, err = r.opts.Encoder(s, r.env); err != nil {
 			return err
@@ -87,7 +90,7 @@ func (r *run) openStream(src *source) (err error) {
 		return nil
 	}
 	if r.watcher != nil && pipe.HasOwners(src.Layout) {
-		src.pipe.Hold = pipe.NewHoldBack(src.Layout, r.watcher.Table())
+		src.pipe.Hold = pipe.NewHoldBack(src.Layout, r.watcher.Table(), src.pipe.Members)
 	}
 	src.loss = r.loaded.losses[src.Name]
 	src.reader, err = pipe.NewReader(r.loaded.coll.Maps[src.Map], perCPUBuffer(r.opts.BufferSize))

@@ -20,6 +20,7 @@ func (r *run) watchContainers(ctx context.Context) (err error) {
 	o := container.Options{
 		Selector:   r.opts.Selector,
 		Host:       r.opts.Host,
+		Besides:    r.choosing(),
 		DockerHost: r.opts.DockerHost,
 		Types:      r.kernel.cache,
 		GivenTypes: r.kernel.given,
@@ -31,7 +32,10 @@ func (r *run) watchContainers(ctx context.Context) (err error) {
 		r.feed = newContainerFeed()
 		o.Event = r.feed.push
 	}
-	if r.plan.FiltersContainers && !o.Everything() {
+	if r.choosing() && o.Selector.Empty() {
+		o.Selector.None = true
+	}
+	if r.filtersContainers(&o) {
 		if r.filterMap, err = container.NewFilterMap(); err != nil {
 			return err
 		}

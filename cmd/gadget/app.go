@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,23 @@ func run(ctx context.Context, args []string, s streams) exitCode {
 	if interrupted := context.Cause(ctx); err == nil && errors.Is(interrupted, errInterrupted) {
 		return exitInterrupted
 	}
-	return a.report(ctx, err)
+	return a.exit(root, args, a.report(ctx, err), err)
+}
+
+// exit is the code with which a verb ends whose error, already told, is err. A run
+// with a command leaves the small codes to the command.
+func (a *app) exit(root *cobra.Command, args []string, code exitCode, err error) exitCode {
+	var end *commandEnd
+	switch {
+	case errors.As(err, &end):
+		return end.code
+	case code == exitOK || code >= exitCommandFailure || !slices.Contains(args, "--"):
+		return code
+	}
+	if cmd, _, err := root.Find(args); err != nil || cmd.Name() != "run" {
+		return code
+	}
+	return exitCommandFailure
 }
 
 // prepare fills the flags of cmd that were not given from the environment and the
@@ -90,7 +107,8 @@ func (a *app) setUp(cmd *cobra.Command) error {
 // report prints err in words and returns the code that stands for it. A reader of
 // stdout that went away is no error: it had enough.
 func (a *app) report(ctx context.Context, err error) exitCode {
-	if err == nil || errors.Is(err, syscall.EPIPE) {
+	var end *commandEnd
+	if err == nil || errors.Is(err, syscall.EPIPE) || errors.As(err, &end) {
 		return exitOK
 	}
 	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errInterrupted) {

@@ -18,6 +18,12 @@ const (
 	exitHost    exitCode = 3
 	exitLoss    exitCode = 4
 	exitPolicy  exitCode = 5
+	// With a command after --, gadget returns its code, exitSignal and the number of
+	// the signal that ended it, or one of these, as shells have them.
+	exitCommandFailure exitCode = 125
+	exitCommandRefused exitCode = 126
+	exitCommandMissing exitCode = 127
+	exitSignal         exitCode = 128
 	// exitInterrupted is 128 + SIGINT, as shells count.
 	exitInterrupted exitCode = 130
 )
@@ -36,6 +42,16 @@ var exitMeanings = []struct {
 	{exitInterrupted, "interrupted by Ctrl-C or SIGTERM; what was in flight has been printed, unless it was sent twice"},
 }
 
+// commandMeanings are those of a run with a command.
+var commandMeanings = []struct {
+	code    exitCode
+	meaning string
+}{
+	{exitCommandFailure, "gadget itself failed, for any of the reasons above"},
+	{exitCommandRefused, "the command cannot be executed"},
+	{exitCommandMissing, "there is no such command"},
+}
+
 // exitCodesTopic is the help topic exit-codes.
 func exitCodesTopic() *cobra.Command {
 	var b strings.Builder
@@ -43,7 +59,16 @@ func exitCodesTopic() *cobra.Command {
 	for _, m := range exitMeanings {
 		fmt.Fprintf(&b, "  %3d  %s\n", m.code, m.meaning)
 	}
-	b.WriteString("\nWhen several apply, loss (4) wins over an interruption (130).")
+	b.WriteString(`
+When several apply, loss (4) wins over an interruption (130).
+
+gadget run IMAGE -- COMMAND ends with the code of the command instead, 128 and the
+number of the signal that ended it, or one of these:
+
+`)
+	for _, m := range commandMeanings {
+		fmt.Fprintf(&b, "  %3d  %s\n", m.code, m.meaning)
+	}
 	return &cobra.Command{
 		Use:   "exit-codes",
 		Short: "What the exit codes mean",

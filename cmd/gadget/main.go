@@ -11,6 +11,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == heldVerb {
+		os.Exit(int(becomeHeld()))
+	}
 	s := processStreams()
 	ctx, stop := signalContext(context.Background(), s.last)
 	code := run(ctx, os.Args[1:], s)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -17,6 +18,7 @@ type runOptions struct {
 	tables     tableOptions
 	metrics    metricOptions
 	kernel     kernelOptions
+	command    commandOptions
 	annotate   annotations
 	timeout    seconds
 	maxEvents  uint64
@@ -35,7 +37,7 @@ func runCmd(a *app) *cobra.Command {
 	}
 	a.run = opts
 	cmd := &cobra.Command{
-		Use:     "run IMAGE|DIR [the gadget's own flags]",
+		Use:     "run IMAGE|DIR [the gadget's own flags] [-- COMMAND ARG…]",
 		Short:   "Load a gadget into the kernel and print its events",
 		GroupID: groupRun,
 		Long: `Load a gadget into the kernel, print its events until Ctrl-C, and take it out again.
@@ -47,7 +49,12 @@ which is built for this machine and run without leaving an image.
 
 Only events of containers are shown, unless --host is given. The gadget's own
 flags come after IMAGE; gadget run IMAGE --help explains them and lists the fields
-of its events.`,
+of its events.
+
+With a COMMAND, only its events are shown, and those of all processes that descend
+from it, from its first instruction on. It has stdin, stdout and stderr to itself:
+events go to stderr, or to --output-file. The run ends with the command and has its
+exit code.`,
 		Example: `  # every program that a container starts
   gadget run trace_exec
 
@@ -60,14 +67,29 @@ of its events.`,
   # only what a filter keeps
   gadget run trace_open -F 'proc.comm == "nginx" && error != ""'
 
+  # what this command opens, and with which code it ends
+  gadget run trace_open --failed -- curl -s https://example.com
+  gadget run trace_exec -o json --output-file execs.json -- make -j4
+
+  # a unit of systemd, and everything below a cgroup
+  gadget run trace_exec --unit nginx
+  gadget run trace_open --cgroup /system.slice
+
   # an image from a registry, and one from an archive
   gadget run ghcr.io/acme/mysnoop:v1
   gadget run oci-archive:mysnoop.tar
 
   # build and run the source in a directory, again after every change
   gadget run ./mysnoop --host --watch`,
-		Args:              oneImage,
-		ValidArgsFunction: a.completeRunnable,
+		Args: func(cmd *cobra.Command, args []string) error {
+			return oneImage(cmd, opts.command.take(cmd, args))
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 { // the command's files
+				return nil, cobra.ShellCompDirectiveDefault
+			}
+			return a.completeRunnable(cmd, args, word)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runRun(cmd.Context(), a, cmd, opts)
 		},
@@ -77,6 +99,7 @@ of its events.`,
 	opts.show.addTo(cmd)
 	opts.containers.addTo(cmd)
 	opts.kernel.addTo(cmd)
+	opts.command.addTo(cmd)
 	fs.Var(&opts.annotate, "annotate", "change what the gadget says of its data sources and fields: SOURCE:KEY=VALUE,SOURCE.FIELD:KEY=VALUE,…")
 	inSection(fs, sectionShow, "annotate")
 	fs.VarP(&opts.timeout, "timeout", "t", "stop this long after the gadget is attached; a bare number is seconds")
@@ -121,10 +144,19 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 	if err != nil {
 		return err
 	}
+	processes, err := opts.containers.processes(cmd)
+	if err != nil {
+		return err
+	}
 	for _, name := range g.envVars() {
 		if !slices.Contains(opts.show.variables, name) {
 			a.log.Info("the gadget would show an environment variable if --env-vars allowed it", "name", name)
 		}
+	}
+	own := a.streams
+	closeEvents, err := opts.command.direct(a, &opts.show)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -133,6 +165,7 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		BufferSize: int(opts.bufferSize),
 		Host:       opts.containers.host,
 		Selector:   selector,
+		Processes:  processes,
 		DockerHost: opts.containers.dockerHost(),
 		EnvVars:    opts.show.envVars(a.env),
 		Out:        a.out,
@@ -158,8 +191,25 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		Log:    a.log,
 	}
 	opts.kernel.apply(&o, a)
-	report, err := opts.present(ctx, a, o, cancel)
-	return a.account(g.plan, report, err, opts)
+	return cmp.Or(opts.execute(ctx, a, own, o, cancel), closeEvents())
+}
+
+// execute runs the gadget, and the command if there is one.
+func (o *runOptions) execute(ctx context.Context, a *app, own streams, ro runner.Options, cancel func()) error {
+	command, err := o.command.hold(own)
+	if err != nil {
+		return err
+	}
+	if command != nil {
+		o.command.follow(command, &ro)
+		defer command.relay(own)()
+	}
+	report, err := o.present(ctx, a, ro, cancel)
+	err = a.account(a.gadget.plan, report, err, o)
+	if command != nil {
+		err = command.result(err)
+	}
+	return err
 }
 
 // check finds mistakes in the flags before the kernel is asked for anything.
@@ -168,6 +218,9 @@ func (o *runOptions) check(cmd *cobra.Command, g *gadget) error {
 		return err
 	}
 	if err := o.tables.check(cmd, g); err != nil {
+		return err
+	}
+	if err := o.command.check(cmd); err != nil {
 		return err
 	}
 	return o.metrics.check(cmd)

@@ -159,6 +159,9 @@ func lookAhead(a *app, args []string, g *gadget) (*ahead, error) {
 		return nil, misplaced(cmd, err)
 	}
 	next := &ahead{app: probe, cmd: cmd, image: fs.Arg(0)}
+	if fs.ArgsLenAtDash() == 0 { // what follows the dashes is a command
+		next.image = ""
+	}
 	if fs.NArg() > 1 {
 		// Behind the image stand the gadget's flags, unknown yet, among ours.
 		fs.SetInterspersed(true)

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/process"
 )
 
 const sectionContainers = "Which containers"
@@ -16,6 +17,7 @@ type containerOptions struct {
 	names, images, runtimes         []string
 	namespaces, pods, podContainers []string
 	labels                          []string
+	units, cgroups                  []string
 	dockerSocket                    string
 }
 
@@ -27,8 +29,10 @@ func (o *containerOptions) addTo(cmd *cobra.Command) {
 	fs.Var(words(&o.namespaces), "k8s-namespace", "only containers of these Kubernetes `NAMESPACES`")
 	fs.Var(words(&o.podContainers), "k8s-containername", "only containers with these `NAMES` in their pod")
 	fs.Var(words(&o.labels), "k8s-selector", "only containers with these `LABELS`: key=value, key!=value")
+	fs.Var(words(&o.units), "unit", "only processes of these systemd `UNITS`, such as nginx.service or nginx; what -c and the others choose besides")
+	fs.Var(words(&o.cgroups), "cgroup", "only processes in these `CGROUPS`, such as /system.slice, and below")
 	fs.BoolVar(&o.host, "host", false, "show the processes of the host too")
-	inSection(fs, sectionContainers, "containername", "image", "k8s-podname", "k8s-namespace", "k8s-containername", "k8s-selector", "host")
+	inSection(fs, sectionContainers, "containername", "image", "k8s-podname", "k8s-namespace", "k8s-containername", "k8s-selector", "unit", "cgroup", "host")
 
 	fs.VarP(words(&o.runtimes), "runtimes", "r", "only containers of these runtimes")
 	fs.StringVar(&o.dockerSocket, "docker-socketpath", "", "where docker listens")
@@ -69,6 +73,39 @@ func (o *containerOptions) selector(cmd *cobra.Command) (container.Selector, err
 		s.Labels = labels
 	}
 	return s, nil
+}
+
+// processes are what the flags choose besides containers.
+func (o *containerOptions) processes(cmd *cobra.Command) (c process.Choice, err error) {
+	if o.host && len(o.units)+len(o.cgroups) > 0 {
+		return c, usageErrorf(cmd, "--host shows all units: leave it out to show those of --unit or --cgroup only")
+	}
+	cgroups := make([]string, len(o.cgroups))
+	for i, path := range o.cgroups {
+		path, exclude := strings.CutPrefix(path, "!")
+		if cgroups[i] = strings.TrimSuffix(process.Relative(path), "/"); cgroups[i] == "" {
+			return c, usageErrorf(cmd, "--cgroup: %q is the root, below which everything is: use --host", path)
+		}
+		if !strings.HasPrefix(cgroups[i], "/") {
+			return c, usageErrorf(cmd, "--cgroup: %q is not a path such as /system.slice/nginx.service", path)
+		}
+		if exclude {
+			cgroups[i] = "!" + cgroups[i]
+		}
+	}
+	for _, list := range []struct {
+		flag  string
+		words []string
+		into  *container.Patterns
+	}{{"unit", o.units, &c.Units}, {"cgroup", cgroups, &c.Cgroups}} {
+		if len(list.words) == 0 {
+			continue
+		}
+		if *list.into, err = container.ParsePatterns(strings.Join(list.words, ",")); err != nil {
+			return c, usageErrorf(cmd, "--%s: %w", list.flag, err)
+		}
+	}
+	return c, nil
 }
 
 // dockerHost is where docker listens, "" for the usual place.

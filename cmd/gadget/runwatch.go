@@ -24,6 +24,9 @@ func watchInstead(a *app, cmd *cobra.Command, dir string, args []string) {
 		if !isSource(dir) {
 			return usageErrorf(cmd, "--watch: %s is an image; only the source in a directory can change", dir)
 		}
+		if afterDash(cmd) {
+			return usageErrorf(cmd, "--watch and a command exclude each other: the command would run again with every change")
+		}
 		once := slices.DeleteFunc(slices.Clone(args), func(arg string) bool {
 			return arg == "--"+watchFlag || strings.HasPrefix(arg, "--"+watchFlag+"=")
 		})

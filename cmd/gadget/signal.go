@@ -13,8 +13,27 @@ import (
 var errInterrupted = errors.New("interrupted")
 
 // lastWish is what has to be done before the process ends at once, such as to put a
-// terminal right. A nil one has nothing to do.
-type lastWish struct{ do atomic.Pointer[func()] }
+// terminal right, and whether it is to end at all. A nil one has nothing to do.
+type lastWish struct {
+	do   atomic.Pointer[func()]
+	held atomic.Bool
+}
+
+// hold makes signals end nothing while it is true: they are for somebody else.
+func (w *lastWish) hold(on bool) {
+	if w != nil {
+		w.held.Store(on)
+	}
+}
+
+// awaits receives a signal that is meant for this process.
+func (w *lastWish) awaits(signals <-chan os.Signal) {
+	for range signals {
+		if w == nil || !w.held.Load() {
+			return
+		}
+	}
+}
 
 func (w *lastWish) set(do func()) {
 	if w != nil {
@@ -37,9 +56,9 @@ func signalContext(parent context.Context, last *lastWish) (context.Context, fun
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	signal.Ignore(syscall.SIGPIPE)
 	go func() {
-		<-signals
+		last.awaits(signals)
 		cancel(errInterrupted)
-		<-signals
+		last.awaits(signals)
 		last.fulfil()
 		os.Exit(int(exitInterrupted))
 	}()

@@ -148,11 +148,14 @@ func (b *Batch) row(raw []byte) {
 	rec := event.Record{Raw: raw}
 	if b.Table != nil {
 		c, verdict := Await(b.Table, namespaceKey(b.Layout, raw), b.patience)
-		if verdict == container.Drop {
+		if verdict == container.Drop && (b.Members == nil || !chosen(b.Members, b.Layout, raw)) {
 			b.Filtered.Add(1)
 			return
 		}
 		rec.Container = c
+	} else if !chosen(b.Members, b.Layout, raw) {
+		b.Filtered.Add(1)
+		return
 	}
 	if b.Filter != nil && !b.Filter(&rec) {
 		b.Filtered.Add(1)

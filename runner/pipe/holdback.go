@@ -22,8 +22,9 @@ const (
 // the goroutine of its stream. While nothing is kept it costs one look-up an event
 // and allocates nothing.
 type HoldBack struct {
-	owners Owners
-	layout *event.Layout
+	owners  Owners
+	members Members
+	layout  *event.Layout
 
 	queue      []held
 	bytes      int
@@ -40,9 +41,10 @@ type held struct {
 	raw       []byte
 }
 
-// NewHoldBack makes a hold-back for events of a layout that [HasOwners].
-func NewHoldBack(l *event.Layout, owners Owners) *HoldBack {
-	return &HoldBack{owners: owners, layout: l, waiting: map[uint64]int{}, now: time.Now}
+// NewHoldBack makes a hold-back for events of a layout that [HasOwners]. members
+// are processes whose events are wanted whoever the owner is, nil for none.
+func NewHoldBack(l *event.Layout, owners Owners, members Members) *HoldBack {
+	return &HoldBack{owners: owners, members: members, layout: l, waiting: map[uint64]int{}, now: time.Now}
 }
 
 // Look says what to do with an event: emit it with that container, drop it, or
@@ -54,7 +56,7 @@ func (h *HoldBack) Look(raw []byte) (*event.Container, container.Verdict) {
 		boot = binary.NativeEndian.Uint64(raw[h.layout.Time.Offset:])
 	}
 	if len(h.queue) == 0 || h.waiting[key] == 0 {
-		c, verdict := h.owners.Judge(key, boot)
+		c, verdict := h.judge(key, boot, raw)
 		if verdict != container.Wait {
 			return c, verdict
 		}
@@ -67,6 +69,15 @@ func (h *HoldBack) Look(raw []byte) (*event.Container, container.Verdict) {
 	h.bytes += len(raw)
 	h.waiting[key]++
 	return nil, container.Wait
+}
+
+// judge asks the owners, and the members for what the owners do not want.
+func (h *HoldBack) judge(key, boot uint64, raw []byte) (*event.Container, container.Verdict) {
+	c, verdict := h.owners.Judge(key, boot)
+	if verdict == container.Drop && h.members != nil && chosen(h.members, h.layout, raw) {
+		verdict = container.Emit
+	}
+	return c, verdict
 }
 
 // Empty is true when nothing waits.
@@ -91,7 +102,7 @@ func (h *HoldBack) Release(all bool, emit func(raw []byte, c *event.Container) e
 	clear(h.waiting)
 	h.bytes = 0
 	for _, e := range h.queue {
-		c, verdict := h.owners.Judge(e.key, e.boot)
+		c, verdict := h.judge(e.key, e.boot, e.raw)
 		patient := !all && h.now().Sub(e.since) <= holdTime
 		switch {
 		case h.waiting[e.key] > 0 || verdict == container.Wait && patient:

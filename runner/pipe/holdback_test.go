@@ -64,7 +64,7 @@ type holding struct {
 func newHolding(t *testing.T) *holding {
 	o := &owners{verdicts: map[uint64]container.Verdict{}, names: map[uint64]string{1: "one", 2: "two"}}
 	h := &holding{owners: o, t: t, clock: time.Unix(0, 0)}
-	h.HoldBack = NewHoldBack(&event.Layout{MntNS: &event.Field{Kind: event.Uint64, Size: 8}}, o)
+	h.HoldBack = NewHoldBack(&event.Layout{MntNS: &event.Field{Kind: event.Uint64, Size: 8}}, o, nil)
 	h.now = func() time.Time { return h.clock }
 	return h
 }

@@ -5,6 +5,8 @@
 //	                               │ not known yet
 //	                               └─► HoldBack, in order per namespace
 //
+// Processes that were chosen themselves come whatever container they are in.
+//
 // The loop allocates nothing per event and hands nothing to another goroutine.
 package pipe
 
@@ -81,6 +83,9 @@ type Source struct {
 	// Hold knows containers and keeps back the events whose container is not
 	// known yet; nil when the events do not say whose they are.
 	Hold *HoldBack
+	// Members are processes that were chosen, whose events come besides those of
+	// wanted containers; nil when none were.
+	Members Members
 	// Every is for encoders that sum up: it is the time between two calls of
 	// their End. A stream is cut into batches that take so long, and batches that
 	// come more often are joined. 0 leaves both as they are.
@@ -185,7 +190,8 @@ func (s *Stream) event(raw []byte) error {
 		raw = s.padded
 	}
 	s.rec.Raw, s.rec.Container = raw, nil
-	if s.Hold != nil {
+	switch {
+	case s.Hold != nil:
 		c, verdict := s.Hold.Look(raw)
 		switch verdict {
 		case container.Drop:
@@ -195,6 +201,9 @@ func (s *Stream) event(raw []byte) error {
 			return s.hold()
 		}
 		s.rec.Container = c
+	case !chosen(s.Members, s.Layout, raw):
+		s.Filtered.Add(1)
+		return nil
 	}
 	return s.emit()
 }

@@ -19,6 +19,24 @@ type Owners interface {
 	Generation() uint64
 }
 
+// Members knows which processes were chosen.
+type Members interface {
+	// Member says whether that is one, in the host's numbers.
+	Member(pid uint32) bool
+}
+
+// chosen says whether nobody chose among processes, or somebody that of a record.
+func chosen(m Members, l *event.Layout, raw []byte) bool {
+	if m == nil {
+		return true
+	}
+	var pid uint32
+	if l.PID != nil {
+		pid = binary.NativeEndian.Uint32(raw[l.PID.Offset:])
+	}
+	return m.Member(pid)
+}
+
 // HasOwners is true for a layout that says whose a record is.
 func HasOwners(l *event.Layout) bool { return l.MntNS != nil || l.NetNS != nil }
 

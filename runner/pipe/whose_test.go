@@ -63,7 +63,7 @@ func TestStreamByNetwork(t *testing.T) {
 	l.Array = false
 	var out bytes.Buffer
 	s := NewStream(&Source{
-		Layout: l, Hold: NewHoldBack(l, o),
+		Layout: l, Hold: NewHoldBack(l, o, nil),
 		Encoder: event.NewJSON(l, &event.Env{}, event.JSONOptions{}),
 	}, nil, NewOutput(&out, 0))
 	for i, netns := range []uint32{1, 2, 1} {
@@ -84,7 +84,7 @@ func TestStreamByNetwork(t *testing.T) {
 // With all owners known, looking for them by network costs no allocation.
 func TestStreamByNetworkDoesNotAllocate(t *testing.T) {
 	o := &owners{verdicts: map[uint64]container.Verdict{container.Network(1): container.Emit}}
-	h := NewHoldBack(networkLayout(), o)
+	h := NewHoldBack(networkLayout(), o, nil)
 	raw := networkEvent(1, 1)
 	if n := testing.AllocsPerRun(100, func() { h.Look(raw) }); n != 0 {
 		t.Errorf("%v allocations", n)
