@@ -138,12 +138,17 @@ test: ## Everything that runs on this machine; as root also with the kernel and 
 	$(GO) test -timeout $(TIMEOUT) $(TESTFLAGS) ./...
 
 .PHONY: test-full
-test-full: test test-kernels ## test, then the kernels, the tutorial, the race detector, every fuzz target for a minute
+test-full: test test-kernels test-interop ## test, then the kernels, other tools, the tutorial, the race detector, every fuzz target for a minute
 	$(GO) test -count=1 -tags tutorial ./docs -run '^TestTutorial$$' -args -gadget $(CURDIR)/bin/gadget
 	$(GO) test -race -timeout $(TIMEOUT) ./...
 	.ci/fuzz 60s
 
 KERNELTEST = $(GO) test -count=1 -v -tags guests -timeout $(TIMEOUT) ./internal/guests -run '^TestKernels$$' -args -gadget $(CURDIR)/bin/gadget
+
+.PHONY: test-interop
+test-interop: ## Move images with oras and crane, which are fetched, and skopeo
+	.ci/packages test
+	PATH=$$(.ci/tools oras crane):$$PATH $(GO) test -count=1 -tags interop ./registry -run '^TestTools$$'
 
 .PHONY: test-kernels
 test-kernels: ## The shipped gadgets and every type of program on Debian kernels, in QEMU

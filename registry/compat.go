@@ -3,6 +3,7 @@ package registry
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,7 +37,7 @@ var wrappedFiles = map[string]string{
 // with a digest of its own, and what is attached to the gadget is not attached to it.
 //
 //	manifest   no artifactType; config of a container image that never runs
-//	layers     a tar each, with one file: gadget.yaml, program.bpf.o …
+//	layers     a compressed tar each, with one file: gadget.yaml, program.bpf.o …
 //
 // [Load] and [Describe] read it like the gadget that it holds.
 type ContainerImage struct {
@@ -48,7 +49,7 @@ type ContainerImage struct {
 var _ Source = (*ContainerImage)(nil)
 
 // AsContainerImage makes a container image of a gadget. The same gadget makes the same
-// image.
+// image, unless the compression of Go's library changes.
 func AsContainerImage(img *schemas.Image) (*ContainerImage, error) {
 	if err := checkImage(img); err != nil {
 		return nil, err
@@ -86,12 +87,16 @@ func (c *ContainerImage) addManifest(p schemas.Platform, layers []schemas.Layer,
 		Layers: []ocispec.Descriptor{}, Annotations: annotations,
 	}
 	for _, l := range layers {
-		data, err := wrap(l)
+		files, err := wrap(l)
 		if err != nil {
 			return ocispec.Descriptor{}, err
 		}
-		d := c.add(ocispec.MediaTypeImageLayer, data)
-		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, d.Digest)
+		packed, err := compress(files)
+		if err != nil {
+			return ocispec.Descriptor{}, err
+		}
+		d := c.add(ocispec.MediaTypeImageLayerGzip, packed)
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, digest.FromBytes(files))
 		d.Annotations = map[string]string{annotationType: l.MediaType}
 		m.Layers = append(m.Layers, d)
 	}
@@ -153,6 +158,20 @@ func wrap(l schemas.Layer) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// compress is as registries, and tools that copy container images, expect layers:
+// others they would compress themselves, which changes the digest.
+func compress(data []byte) ([]byte, error) {
+	var b bytes.Buffer
+	out := gzip.NewWriter(&b)
+	if _, err := out.Write(data); err != nil {
+		return nil, fmt.Errorf("compress layer: %w", err)
+	}
+	if err := out.Close(); err != nil {
+		return nil, fmt.Errorf("compress layer: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
 // readLayer reads a layer of a gadget, also of one in a container image.
 func readLayer(ctx context.Context, src Source, d ocispec.Descriptor, limit int64) ([]byte, error) {
 	if d.Annotations[annotationType] == "" {
@@ -164,7 +183,13 @@ func readLayer(ctx context.Context, src Source, d ocispec.Descriptor, limit int6
 	if err != nil {
 		return nil, err
 	}
-	in := tar.NewReader(bytes.NewReader(data))
+	var files io.Reader = bytes.NewReader(data)
+	if bytes.HasPrefix(data, []byte(gzipMagic)) {
+		if files, err = gzip.NewReader(files); err != nil {
+			return nil, damaged(d, "it cannot be decompressed: %s", err)
+		}
+	}
+	in := tar.NewReader(io.LimitReader(files, limit+frame))
 	h, err := in.Next()
 	if err != nil {
 		return nil, damaged(d, "it is no tar with a file in it: %s", err)
@@ -172,12 +197,12 @@ func readLayer(ctx context.Context, src Source, d ocispec.Descriptor, limit int6
 	if h.Typeflag != tar.TypeReg {
 		return nil, damaged(d, "%q in it is no ordinary file", h.Name)
 	}
-	inner, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if h.Size > limit {
+		return nil, damaged(d, "%q in it has more than the %d bytes that are read", h.Name, limit)
+	}
+	inner, err := io.ReadAll(in)
 	if err != nil {
 		return nil, damaged(d, "the tar ends too early: %s", err)
-	}
-	if int64(len(inner)) > limit {
-		return nil, damaged(d, "%q in it has more than the %d bytes that are read", h.Name, limit)
 	}
 	if _, err := in.Next(); !errors.Is(err, io.EOF) {
 		return nil, damaged(d, "there is more than one file in it")

@@ -154,6 +154,14 @@ func TestBadWrappers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bomb, err := compress(make([]byte, 64<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := compress(tarred)
+	if err != nil {
+		t.Fatal(err)
+	}
 	two := append(append([]byte{}, tarred[:1024]...), tarred...)
 	link := append([]byte{}, tarred...)
 	copy(link[148:156], "000000\x00 ")
@@ -166,6 +174,9 @@ func TestBadWrappers(t *testing.T) {
 		"cut off":   {tarred[:514], "ends too early"},
 		"two files": {two, "more than one file"},
 		"checksum":  {link, "no tar"},
+		"bomb":      {bomb, "no tar"},
+		"cut gzip":  {packed[:len(packed)/2], "unexpected EOF"},
+		"no gzip":   {packed[:5], "cannot be decompressed"},
 	} {
 		c2 := &ContainerImage{blobs: map[digest.Digest]blob{}}
 		d := c2.add(ocispec.MediaTypeImageLayer, c.data)

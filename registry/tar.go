@@ -120,6 +120,8 @@ func (t *tarFS) add(f io.Seeker, h *tar.Header) error {
 	return nil
 }
 
+const gzipMagic = "\x1f\x8b"
+
 // refuseCompressed names what people often have instead of a tar.
 func refuseCompressed(f io.ReadSeeker) error {
 	head := make([]byte, 6)
@@ -127,7 +129,7 @@ func refuseCompressed(f io.ReadSeeker) error {
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		return err
 	}
-	for magic, program := range map[string]string{"\x1f\x8b": "gunzip", "\x28\xb5\x2f\xfd": "unzstd", "\xfd7zXZ": "unxz", "BZh": "bunzip2"} {
+	for magic, program := range map[string]string{gzipMagic: "gunzip", "\x28\xb5\x2f\xfd": "unzstd", "\xfd7zXZ": "unxz", "BZh": "bunzip2"} {
 		if bytes.HasPrefix(head[:n], []byte(magic)) {
 			return fmt.Errorf("it is compressed; unpack it first with %s", program)
 		}
