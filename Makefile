@@ -167,3 +167,9 @@ bench: build ## Benchmarks; as root also events per second through a real ring b
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	.ci/budget bin/gadget
 
+.PHONY: bench-registry
+bench-registry: build ## Push and pull of ten images side by side with oras and skopeo; a store of 3000 images
+	.ci/packages test
+	.ci/bench-registry bin/gadget
+	$(GO) test -run '^$$' -bench LargeStore ./registry
+

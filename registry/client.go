@@ -130,7 +130,7 @@ func (c *Client) transport(host string) (http.RoundTripper, error) {
 		TLSHandshakeTimeout:   15 * time.Second,
 		ResponseHeaderTimeout: time.Minute,
 		IdleConnTimeout:       30 * time.Second,
-		MaxIdleConnsPerHost:   2 * parallel,
+		MaxIdleConnsPerHost:   4 * parallel,
 		ForceAttemptHTTP2:     true,
 		// A registry that answers with endless headers gets nowhere.
 		MaxResponseHeaderBytes: 256 << 10,

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/errcode"
@@ -158,6 +160,32 @@ func (r *resumedReader) Close() error { return r.body.Close() }
 // attachments asks for the referrers of a manifest, by the API or by the tag that
 // stands for it, and for cosign's tags.
 func (r *Remote) attachments(ctx context.Context, subject ocispec.Descriptor) ([]attachment, error) {
+	// At once, as each is a way to the registry and back.
+	found := make([][]attachment, 1+len(tagSuffixes))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		found[0], err = r.referrers(ctx, subject)
+		return err
+	})
+	for i, suffix := range tagSuffixes {
+		group.Go(func() error {
+			tag := tagAbout(subject.Digest) + suffix
+			d, err := r.resolve(ctx, tag)
+			if errors.Is(err, errdef.ErrNotFound) {
+				return nil
+			}
+			found[1+i] = []attachment{{d, subject.Digest, tag}}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(found...), nil
+}
+
+// referrers are the attachments that name their subject.
+func (r *Remote) referrers(ctx context.Context, subject ocispec.Descriptor) (found []attachment, err error) {
 	repo, err := r.open(ctx)
 	if err != nil {
 		return nil, err
@@ -172,22 +200,10 @@ func (r *Remote) attachments(ctx context.Context, subject ocispec.Descriptor) ([
 	if err != nil {
 		return nil, r.explain("list what is attached", err)
 	}
-	var found []attachment
 	for _, d := range referrers {
 		a := attachment{plain(d), subject.Digest, ""}
 		a.ArtifactType = d.ArtifactType
 		found = append(found, a)
-	}
-	for _, suffix := range tagSuffixes {
-		tag := tagAbout(subject.Digest) + suffix
-		d, err := r.resolve(ctx, tag)
-		if errors.Is(err, errdef.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, attachment{d, subject.Digest, tag})
 	}
 	return found, nil
 }

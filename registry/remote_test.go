@@ -288,8 +288,20 @@ func TestRoundTrip(t *testing.T) {
 			defer archive.Close()
 			same(t, archive, otherTo.String(), d, attached)
 
+			dir := filepath.Join(t.TempDir(), "dir")
+			layout, err := OpenStore(dir, StoreOptions{Shared: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustCopy(t, archive, otherTo.String(), layout, otherTo)
+			written, err := OpenLayout(os.DirFS(dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, written, otherTo.String(), d, attached)
+
 			last := testStore(t)
-			mustCopy(t, archive, otherTo.String(), last, otherTo)
+			mustCopy(t, written, otherTo.String(), last, otherTo)
 			same(t, last, otherTo.String(), d, attached)
 			desc, err := last.Resolve(t.Context(), otherTo.String())
 			if err != nil {
