@@ -6,8 +6,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Config is a configuration file: values for the flags of the program. Keys at
-// the top are flags of all commands, a map holds those of one command:
+// Config is a configuration file: values for the flags of the program, and a
+// [Policy]. Keys at the top are flags of all commands, a map holds those of one
+// command:
 //
 //	verbose: true
 //	run:
@@ -17,6 +18,8 @@ type Config struct {
 	// Entries in the order of the file. A list makes one entry for each of its
 	// values, as when the flag is given several times.
 	Entries []ConfigEntry
+	// Policy is nil when there is none.
+	Policy *Policy
 }
 
 // ConfigEntry is one value.
@@ -27,6 +30,9 @@ type ConfigEntry struct {
 	Value string
 	Pos   Pos
 }
+
+// policyKey is the only key that is not a flag.
+const policyKey = "policy"
 
 // ParseConfig reads a configuration file. The error is set when src is not
 // YAML. Which keys exist only the program knows: see [Config.Check].
@@ -55,6 +61,8 @@ func (r *reader) config(c *Config, prefix string, n *yaml.Node) {
 	for _, e := range r.entries(n, what) {
 		key := joinDot(prefix, e.raw)
 		switch {
+		case key == policyKey:
+			c.Policy = r.policy(e.at, e.value)
 		case isNull(e.value):
 			// A key without a value, or whose values are all commented out.
 		case e.value.Kind == yaml.MappingNode && prefix != "":
