@@ -45,10 +45,16 @@ func tagAbout(d digest.Digest) string { return d.Algorithm().String() + "-" + d.
 
 var attachedTag = regexp.MustCompile(`^sha(256-[0-9a-f]{64}|512-[0-9a-f]{128})(\.[a-z]+)?$`)
 
+// aboutTag is the digest that a tag is about, the inverse of tagAbout; "" for "".
+func aboutTag(tag string) digest.Digest {
+	name, _, _ := strings.Cut(tag, ".")
+	return digest.Digest(strings.Replace(name, "-", ":", 1))
+}
+
 // tagOf returns the tag by which the attachment m of an index is found, "" when m
 // is none or names its subject itself.
 func tagOf(m ocispec.Descriptor) string {
-	if t := m.Annotations[annotationTag]; t != "" {
+	if t := m.Annotations[annotationTag]; attachedTag.MatchString(t) {
 		return t
 	}
 	name := nameOf(m)
@@ -113,6 +119,29 @@ func dropOrphans(index *ocispec.Index) {
 // attachments finds what is attached to a manifest, as gadget, cosign or oras
 // have put it into the layout.
 func (l *Layout) attachments(ctx context.Context, subject ocispec.Descriptor) ([]attachment, error) {
+	all, err := l.attachedTo(ctx, func(d digest.Digest) bool { return d == subject.Digest })
+	return all[subject.Digest], err
+}
+
+// Snapshot returns the layout as it is now, for asking about the signatures of many
+// images: its list of attachments is read once.
+func (l *Layout) Snapshot(ctx context.Context) (Source, error) {
+	all, err := l.attachedTo(ctx, func(digest.Digest) bool { return true })
+	return &snapshot{l, all}, err
+}
+
+// snapshot is a Layout with the attachments that it had.
+type snapshot struct {
+	*Layout
+	attached map[digest.Digest][]attachment
+}
+
+func (s *snapshot) attachments(_ context.Context, subject ocispec.Descriptor) ([]attachment, error) {
+	return s.attached[subject.Digest], nil
+}
+
+// attachedTo lists what is attached to the wanted manifests.
+func (l *Layout) attachedTo(ctx context.Context, wanted func(digest.Digest) bool) (map[digest.Digest][]attachment, error) {
 	data, err := l.readIndex()
 	if err != nil || len(data) == 0 {
 		return nil, err
@@ -121,40 +150,45 @@ func (l *Layout) attachments(ctx context.Context, subject ocispec.Descriptor) ([
 	if err != nil {
 		return nil, l.indexError(err)
 	}
-	var found []attachment
+	found := map[digest.Digest][]attachment{}
 	add := func(a attachment) {
-		if !slices.ContainsFunc(found, func(f attachment) bool { return f.Digest == a.Digest && f.tag == a.tag }) {
-			found = append(found, a)
+		same := func(f attachment) bool { return f.Digest == a.Digest && f.tag == a.tag }
+		if a.Digest != a.subject && wanted(a.subject) && !slices.ContainsFunc(found[a.subject], same) {
+			found[a.subject] = append(found[a.subject], a)
 		}
 	}
 	for _, m := range index.Manifests {
 		tag := tagOf(m)
-		a := attachment{plain(m), subject.Digest, ""}
+		a := attachment{plain(m), aboutTag(tag), tag}
 		a.ArtifactType = m.ArtifactType
 		switch {
-		case m.Digest == subject.Digest:
-		case tag == tagAbout(subject.Digest):
+		case tag != "" && tag == tagAbout(a.subject):
+			if !wanted(a.subject) {
+				continue
+			}
 			for _, r := range l.manifestOf(ctx, m).Manifests {
-				if l.refersTo(ctx, r, subject.Digest) {
-					add(attachment{plain(r), subject.Digest, ""})
+				if l.subjectOf(ctx, r) == a.subject {
+					add(attachment{plain(r), a.subject, ""})
 				}
 			}
-		case strings.HasPrefix(tag, tagAbout(subject.Digest)+"."):
-			a.tag = tag
+		case tag != "":
 			add(a)
-		case tag != "", taggedAt(m) != taggedAt(ocispec.Descriptor{}):
-			// Something about another manifest, or an image of ours.
+		case taggedAt(m) != taggedAt(ocispec.Descriptor{}):
+			// An image of ours.
 		case m.Annotations[annotationSubject] != "":
-			if m.Annotations[annotationSubject] == subject.Digest.String() {
+			a.subject = digest.Digest(m.Annotations[annotationSubject])
+			add(a)
+		case nameOf(m) == "":
+			if a.subject = l.subjectOf(ctx, m); a.subject != "" {
 				add(a)
 			}
-		case nameOf(m) == "" && l.refersTo(ctx, m, subject.Digest):
-			add(a)
 		}
 	}
-	slices.SortFunc(found, func(a, b attachment) int {
-		return cmp.Or(cmp.Compare(a.tag, b.tag), cmp.Compare(a.Digest, b.Digest))
-	})
+	for _, list := range found {
+		slices.SortFunc(list, func(a, b attachment) int {
+			return cmp.Or(cmp.Compare(a.tag, b.tag), cmp.Compare(a.Digest, b.Digest))
+		})
+	}
 	return found, nil
 }
 
@@ -167,7 +201,11 @@ func (l *Layout) manifestOf(ctx context.Context, d ocispec.Descriptor) (n node) 
 	return n
 }
 
-func (l *Layout) refersTo(ctx context.Context, d ocispec.Descriptor, subject digest.Digest) bool {
+// subjectOf is what a manifest is about, "" for nothing.
+func (l *Layout) subjectOf(ctx context.Context, d ocispec.Descriptor) digest.Digest {
 	n := l.manifestOf(ctx, d)
-	return n.Subject != nil && n.Subject.Digest == subject
+	if n.Subject == nil {
+		return ""
+	}
+	return n.Subject.Digest
 }

@@ -81,10 +81,20 @@ func survey(ctx context.Context, from Source, root ocispec.Descriptor, platforms
 	return g, g.attach(ctx, from)
 }
 
-// readOnce is a Source that reads each manifest once.
+// ReadOnce returns a Source that reads each manifest of src once, for asking several
+// things about one image.
+func ReadOnce(src Source) Source { return &readOnce{Source: src} }
+
 type readOnce struct {
 	Source
 	read sync.Map // by digest: []byte
+}
+
+func (s *readOnce) attachments(ctx context.Context, subject ocispec.Descriptor) ([]attachment, error) {
+	if from, ok := s.Source.(attachmentSource); ok {
+		return from.attachments(ctx, subject)
+	}
+	return nil, nil
 }
 
 // Fetch implements Source.

@@ -17,6 +17,8 @@ import (
 // Info is what an image consists of, without the content.
 type Info struct {
 	Digest digest.Digest
+	// Index is what Describe was asked for.
+	Index ocispec.Descriptor
 	// Annotations of the index.
 	Annotations map[string]string
 	// Created is when the image says it was built; zero when it does not say.
@@ -124,7 +126,7 @@ func describe(ctx context.Context, src Source, d ocispec.Descriptor, archs []str
 	if err != nil {
 		return nil, err
 	}
-	info := &Info{Digest: d.Digest, Annotations: index.Annotations}
+	info := &Info{Digest: d.Digest, Index: plain(d), Annotations: index.Annotations}
 	info.Created, _ = time.Parse(time.RFC3339, index.Annotations[ocispec.AnnotationCreated])
 	sizes := map[digest.Digest]int64{d.Digest: d.Size}
 	for i, entry := range chosen {

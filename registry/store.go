@@ -92,7 +92,7 @@ func OpenStore(dir string, o StoreOptions) (*Store, error) {
 // Dir returns the directory of the store.
 func (s *Store) Dir() string { return s.dir }
 
-// Put stores an image and gives it names, which it takes from other images;
+// Put stores an image that was made here and gives it names, which it takes from other images;
 // without names it is kept until it is removed by its digest. When it fails, the
 // store is as it was. What nothing refers to any more is deleted.
 func (s *Store) Put(ctx context.Context, img *schemas.Image, refs ...Reference) (ocispec.Descriptor, error) {
@@ -113,6 +113,7 @@ func (s *Store) put(ctx context.Context, blobs []blob, root ocispec.Descriptor, 
 		return false, err
 	}
 	defer w.close()
+	w.built = true
 	for _, b := range blobs {
 		if err := w.push(ctx, b); err != nil {
 			return true, err

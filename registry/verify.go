@@ -20,6 +20,8 @@ type Verified struct {
 	Manifest digest.Digest
 	// Subject is what was signed: the image, or the manifest of a platform.
 	Subject digest.Digest
+	// Signatures of the subject were found, by whomever.
+	Signatures int
 }
 
 // VerifyOptions are the choices of Verify. The zero value wants the image as a
@@ -71,7 +73,7 @@ func verify(ctx context.Context, src Source, subject ocispec.Descriptor, keys []
 	v, err := signature.Check(found.all, subject.Digest, keys)
 	switch {
 	case err == nil:
-		return &Verified{v.Key, v.By.Form, v.By.Manifest, subject.Digest}, nil
+		return &Verified{v.Key, v.By.Form, v.By.Manifest, subject.Digest, len(found.all)}, nil
 	case found.damage != nil:
 		return nil, fmt.Errorf("read its signatures: %w", found.damage)
 	}

@@ -34,6 +34,8 @@ type writer struct {
 	lock *flock.Flock
 	// fresh is true when there are blobs whose directory entry is not on disk yet.
 	fresh atomic.Bool
+	// built is true when what is written was made here, not fetched.
+	built bool
 }
 
 // writer begins writing. It must be closed.
@@ -100,6 +102,9 @@ func (w *writer) tag(ctx context.Context, d ocispec.Descriptor, refs []Reference
 		index.Manifests = append([]ocispec.Descriptor(nil), before...)
 		for _, name := range names {
 			setName(index, d, name, w.s.now())
+		}
+		if w.built || builtHere(before, d.Digest) {
+			setBuilt(index, d.Digest)
 		}
 		for _, a := range attached {
 			setAttachment(index, a, d.Digest, repository)
