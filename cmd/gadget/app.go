@@ -41,6 +41,8 @@ type app struct {
 	// run and gadget are those of `gadget run`: its flags, and what it runs.
 	run    *runOptions
 	gadget *gadget
+	// trust says which images may be opened; nil when they are only looked at.
+	trust *trustOptions
 }
 
 // run is the whole program but for the process around it.

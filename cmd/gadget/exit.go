@@ -38,7 +38,7 @@ var exitMeanings = []struct {
 	{exitUsage, "usage: an unknown verb, flag, field or value, or a broken configuration file"},
 	{exitHost, "this host cannot run it: missing root or capability, no BTF, missing hook, refused by the verifier"},
 	{exitLoss, "events were lost and --fail-on-loss was given"},
-	{exitPolicy, "refused by policy: the gadget could change the system, and nobody has allowed it (--allow change)"},
+	{exitPolicy, "refused by policy: the image is not signed as the policy wants, or could change the system and nobody has allowed it (--allow change)"},
 	{exitInterrupted, "interrupted by Ctrl-C or SIGTERM; what was in flight has been printed, unless it was sent twice"},
 }
 

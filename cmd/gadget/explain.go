@@ -128,18 +128,27 @@ func (a *app) verifierFault(e *runner.VerifierError, where string) error {
 
 // keepVerifierLog writes the log to a file of the user's state directory.
 func (a *app) keepVerifierLog(text string) (string, error) {
-	dir, _ := a.env("XDG_STATE_HOME")
-	if !filepath.IsAbs(dir) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", err
-		}
-		dir = filepath.Join(home, ".local", "state")
+	dir, err := a.stateDir()
+	if err != nil {
+		return "", err
 	}
-	dir = filepath.Join(dir, "gadget", "verifier")
+	dir = filepath.Join(dir, "verifier")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, time.Now().UTC().Format("20060102T150405.000")+".log")
 	return path, os.WriteFile(path, []byte(text), 0o600)
+}
+
+// stateDir is where this program keeps what it remembers of its own accord. It may
+// not exist yet.
+func (a *app) stateDir() (string, error) {
+	if dir, _ := a.env("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "gadget"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, ".local", "state", "gadget"), nil
 }

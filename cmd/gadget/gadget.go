@@ -36,6 +36,11 @@ func (a *app) openGadget(ctx context.Context, name string) (*gadget, error) {
 	var err error
 	found := &foundImage{}
 	if isSource(name) {
+		if a.trust != nil {
+			if err := a.checkAllowed(name, nil, found, a.trust); err != nil {
+				return nil, err
+			}
+		}
 		image, err = a.build(ctx, name, &buildOptions{platforms: []string{hostPlatform()}})
 	} else {
 		image, found, err = a.runnable(ctx, name)

@@ -75,7 +75,8 @@ func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name strin
 	if err != nil {
 		return err
 	}
-	info, err := registry.Describe(ctx, found.source, found.desc)
+	source := registry.ReadOnce(found.source)
+	info, err := registry.Describe(ctx, source, found.desc)
 	if err != nil {
 		return err
 	}
@@ -105,8 +106,14 @@ func runImageInspect(ctx context.Context, a *app, cmd *cobra.Command, name strin
 	}
 	result := inspect(a, info, g.plan, platform)
 	result.Name, result.BuiltIn, result.Partial = found.name, found.builtIn, remote
+	if !found.builtIn {
+		result.Signed = signers(ctx, source, found.desc, a.knownKeys())
+	}
 	var refused error
 	if opts.onThisKernel {
+		if err := a.admit(ctx, name, found, &trustOptions{}); err != nil {
+			return err
+		}
 		uses, err := runner.Try(g.plan, runner.Options{
 			BTFGen: g.btfgen, Log: a.log, AllowChange: opts.allow.change || found.builtIn,
 			Notice: func(text string) { a.log.Warn(text) },

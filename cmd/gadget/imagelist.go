@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -36,7 +37,10 @@ func imageListCmd(a *app) *cobra.Command {
 
 --selector keeps the images for which every condition is true: key=value or
 key!=value, where * in the value stands for any text. Keys are name, repository, tag,
-digest, platform, builtin, and the keys of annotations.
+digest, platform, builtin, signed (the name of the key), and the keys of annotations.
+
+SIGNED is the key that has signed the image, when the policy of the configuration
+files names it, and "?" for the keys of others.
 
 A template of -o go-template= is given the list, that of --format each image by itself,
 as docker's. Its fields are those of -o json; json, join, split, lower, upper, size and
@@ -67,6 +71,7 @@ type imageView struct {
 	Digest      string            `json:"digest"`
 	Tagged      string            `json:"tagged,omitempty"`
 	BuiltIn     bool              `json:"builtIn"`
+	Signed      *signerView       `json:"signed,omitempty"`
 	Size        int64             `json:"size"`
 	Platforms   []string          `json:"platforms"`
 	Annotations map[string]string `json:"annotations,omitempty"`
@@ -119,9 +124,18 @@ func (a *app) listImages(ctx context.Context) ([]imageView, error) {
 	if err != nil {
 		return nil, err
 	}
+	now, err := store.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys := a.knownKeys()
 	var list []imageView
 	for _, e := range entries {
-		list = append(list, viewEntry(e, false))
+		v := viewEntry(e, false)
+		if e.Info != nil {
+			v.Signed = signers(ctx, now, e.Info.Index, keys)
+		}
+		list = append(list, v)
 	}
 	builtIn, err := builtIns()
 	if err != nil || builtIn == nil {
@@ -193,7 +207,7 @@ func digest(d string, full bool) string {
 }
 
 func writeImages(w io.Writer, t view.Terminal, list []imageView, opts listOptions) error {
-	table := view.Table{Titles: []string{"repository", "tag", "digest", "tagged", "size", "platforms"}, Right: map[int]bool{4: true}}
+	table := view.Table{Titles: []string{"repository", "tag", "digest", "tagged", "size", "signed", "platforms"}, Right: map[int]bool{4: true}}
 	if opts.noHeader {
 		table.Titles = nil
 	}
@@ -209,9 +223,22 @@ func writeImages(w io.Writer, t view.Terminal, list []imageView, opts listOption
 		case v.tagged.IsZero():
 			tagged = "-"
 		}
-		table.Row(firstNonEmpty(v.short, "<none>"), firstNonEmpty(v.Tag, "<none>"), digest(v.Digest, opts.noTrunc), tagged, size(uint64(v.Size)), platforms)
+		table.Row(firstNonEmpty(v.short, "<none>"), firstNonEmpty(v.Tag, "<none>"), digest(v.Digest, opts.noTrunc), tagged, size(uint64(v.Size)), v.signedBy(), platforms)
 	}
 	return table.Write(w, t)
+}
+
+// signedBy is the key that has signed the image, - for none.
+func (v *imageView) signedBy() string {
+	switch s := v.Signed; {
+	case s == nil:
+		return "-"
+	case s.signatureView != nil:
+		return filepath.Base(s.Key)
+	case s.Signatures > 0 || s.Error != "":
+		return "?"
+	}
+	return "-"
 }
 
 // ago words how long something is past.
@@ -280,6 +307,8 @@ func (v *imageView) values(key string) []string {
 		return []string{v.Digest, digest(v.Digest, false)}
 	case "platform":
 		return v.Platforms
+	case "signed":
+		return []string{v.signedBy()}
 	case "builtin":
 		return []string{strconv.FormatBool(v.BuiltIn)}
 	}

@@ -106,10 +106,14 @@ func (a *app) sign(ctx context.Context, name string, key *signature.PrivateKey, 
 	if err != nil {
 		return nil, err
 	}
+	names, err := found.names(name)
+	if err != nil {
+		return nil, err
+	}
 	o := registry.SignOptions{Form: signature.Form(opts.as.String()), Platforms: opts.platforms}
-	v := &signedView{Digest: found.desc.Digest.String(), Signatures: []string{}}
-	if ref := found.reference(ctx, name); ref != (registry.Reference{}) {
-		v.Name, o.Repository = ref.String(), ref.Repository()
+	v := &signedView{Name: names[0].String(), Digest: found.desc.Digest.String(), Signatures: []string{}}
+	if v.Name != "" {
+		o.Repository = names[0].Repository()
 	}
 	signed, err := registry.Sign(ctx, at, found.desc, key, o)
 	if err != nil {
@@ -127,7 +131,7 @@ func (a *app) sign(ctx context.Context, name string, key *signature.PrivateKey, 
 // signingPlace is where an image that was found can get a signature.
 func (a *app) signingPlace(p place, found *foundImage) (registry.Place, error) {
 	if p.kind == inDir {
-		return registry.OpenStore(p.path, registry.StoreOptions{Log: a.log})
+		return registry.OpenStore(p.path, registry.StoreOptions{Log: a.log, Shared: true})
 	}
 	if at, ok := found.source.(registry.Place); ok && !found.builtIn {
 		return at, nil

@@ -29,6 +29,9 @@ referrers, and as Sigstore bundles. No network is used for an image of this mach
 oci:DIR or an oci-archive:FILE, and no root; of an image in a registry only manifests and
 signatures are fetched. Transparency logs and certificates are not asked.
 
+Without --key the keys count that the policies of the configuration files name for the
+image, and for official gadgets that of their project.
+
 The exit code is 0 when all are signed, 5 when one is not, and another one when that
 cannot be told.`,
 		Example: `  gadget image verify --key acme.pub mysnoop:v1
@@ -80,12 +83,9 @@ func runImageVerify(ctx context.Context, cmd *cobra.Command, a *app, names []str
 	if err != nil {
 		return err
 	}
-	if len(keys) == 0 {
-		return usageErrorf(cmd, "which key? --key FILE is missing")
-	}
 	views := []verifiedView{}
 	for _, name := range names {
-		v, err := a.verify(ctx, name, keys, opts)
+		v, err := a.verify(ctx, cmd, name, keys, opts)
 		if err != nil {
 			return err
 		}
@@ -102,10 +102,18 @@ func runImageVerify(ctx context.Context, cmd *cobra.Command, a *app, names []str
 	return nil
 }
 
-func (a *app) verify(ctx context.Context, name string, keys []*signature.PublicKey, opts *verifyOptions) (*verifiedView, error) {
+func (a *app) verify(ctx context.Context, cmd *cobra.Command, name string, keys []*signature.PublicKey, opts *verifyOptions) (*verifiedView, error) {
 	found, _, err := a.locate(ctx, name, &opts.transport)
 	if err != nil {
 		return nil, err
+	}
+	if len(keys) == 0 {
+		if keys, err = a.keysFor(name, found); err != nil {
+			return nil, err
+		}
+	}
+	if len(keys) == 0 {
+		return nil, usageErrorf(cmd, "which key? --key FILE is missing, and no policy names one for %s", name)
 	}
 	verified, err := registry.Verify(ctx, found.source, found.desc, registry.VerifyOptions{Keys: keys})
 	var refused *signature.RefusedError
@@ -115,5 +123,9 @@ func (a *app) verify(ctx context.Context, name string, keys []*signature.PublicK
 	case err != nil:
 		return nil, fmt.Errorf("verify %s: %w", name, err)
 	}
-	return &verifiedView{found.reference(ctx, name).String(), found.desc.Digest.String(), viewSignature(verified)}, nil
+	names, err := found.names(name)
+	if err != nil {
+		return nil, err
+	}
+	return &verifiedView{names[0].String(), found.desc.Digest.String(), viewSignature(verified)}, nil
 }

@@ -18,9 +18,11 @@ import (
 // inspection is all that is known of an image without running it. It is what
 // `gadget image inspect -o json` prints; sizes are in bytes.
 type inspection struct {
-	Name        string            `json:"name"`
-	Digest      string            `json:"digest,omitempty"`
-	BuiltIn     bool              `json:"builtIn"`
+	Name    string `json:"name"`
+	Digest  string `json:"digest,omitempty"`
+	BuiltIn bool   `json:"builtIn"`
+	// Signed is nil for what is built in.
+	Signed      *signerView       `json:"signed,omitempty"`
 	Title       string            `json:"title,omitempty"`
 	Description string            `json:"description,omitempty"`
 	Created     string            `json:"created,omitempty"`

@@ -78,6 +78,9 @@ func (v *inspection) writeFacts(p *page) {
 	if v.BuiltIn {
 		fact("from", "built into this program")
 	}
+	if v.Signed != nil {
+		fact("signed", v.Signed.String())
+	}
 	for i, pl := range v.Platforms {
 		var layers []string
 		for _, l := range pl.Layers {

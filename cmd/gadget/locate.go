@@ -142,6 +142,9 @@ func (a *app) runnable(ctx context.Context, name string) (*schemas.Image, *found
 	}
 	for {
 		image, err := registry.Load(ctx, found.source, found.desc, runtime.GOARCH)
+		if err == nil && a.trust != nil {
+			err = a.admit(ctx, name, found, a.trust)
+		}
 		if err == nil {
 			return image, found, nil
 		}
@@ -282,19 +285,4 @@ func remoteHints(err error) []string {
 		return nil
 	}
 	return remote.Hints
-}
-
-// reference is the full name by which an image was found, the zero Reference when it
-// has none or was found by its digest.
-func (f *foundImage) reference(ctx context.Context, name string) registry.Reference {
-	p := parsePlace(name)
-	ref, err := registry.ParseReference(p.name)
-	_, remote := f.source.(*registry.Remote)
-	switch {
-	case err != nil || p.name == "":
-		return registry.Reference{}
-	case remote, isNameOf(ctx, f, ref):
-		return ref
-	}
-	return registry.Reference{}
 }

@@ -28,6 +28,7 @@ type runOptions struct {
 	verifier   string
 	pull       choice
 	transport  transportOptions
+	trust      trustOptions
 }
 
 func runCmd(a *app) *cobra.Command {
@@ -110,6 +111,7 @@ exit code.`,
 	fs.StringVar(&opts.verifier, "verifier-log", verifierShort, "when the kernel refuses a program: short says why, full prints all that the verifier said, a `FILE` keeps it")
 	fs.Var(&opts.pull, "pull", "get the image from its registry: missing, always, never or newer")
 	opts.transport.addTo(cmd)
+	opts.trust.addTo(cmd)
 	opts.pull.complete(cmd, "pull")
 	return cmd
 }

@@ -46,6 +46,8 @@ func extendRun(ctx context.Context, a *app, root *cobra.Command, args []string) 
 	}
 	if ahead.help || completing {
 		ahead.app.run.pull.value = pullNever // help needs no network
+	} else {
+		ahead.app.trust = &ahead.app.run.trust
 	}
 	g, err := ahead.app.openGadget(ctx, ahead.image)
 	if err == nil {

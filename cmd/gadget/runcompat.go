@@ -23,7 +23,7 @@ var unsupported = []struct {
 	{[]string{"containerd-socketpath", "crio-socketpath", "podman-socketpath", "containerd-namespace", "runtime-protocol"}, false, "other runtimes than docker; their containers are shown by id"},
 	{[]string{"runtime-containerimage-digest", "runtime-containerimage-id"}, false, "choosing by image digest; use --image"},
 	{[]string{"pull-secret", "insecure-registries"}, false, "this name; use --authfile, --plain-http or --insecure"},
-	{[]string{"public-keys", "notation-certificates", "notation-policy-document", "allowed-gadgets"}, false, "signatures and policies"},
+	{[]string{"notation-certificates", "notation-policy-document"}, false, "signatures of notation; --public-keys takes those of cosign"},
 	{[]string{"oci-store-user"}, true, "the store of another user; use --store DIR"},
 	{tableFlags, false, "tables: this gadget shows events one by one"},
 	{[]string{"print-interval"}, false, "drawing metrics: this gadget has none"},
@@ -75,11 +75,10 @@ func addCompat(fs *pflag.FlagSet) {
 	add("validate-metadata", ignored{}, true)
 	add("auto-mount-filesystems", ignored{}, true)
 	add("disallow-pulling", ignored{}, true)
-	add("verify-image", refusal{why: "signatures and policies", except: "false"}, true)
 }
 
-// refusal is a flag that is not supported, but for one value that asks for nothing.
-type refusal struct{ why, except string }
+// refusal is a flag that is not supported.
+type refusal struct{ why string }
 
 // String implements pflag.Value.
 func (r refusal) String() string { return "" }
@@ -88,10 +87,7 @@ func (r refusal) String() string { return "" }
 func (r refusal) Type() string { return "refused" }
 
 // Set implements pflag.Value.
-func (r refusal) Set(s string) error {
-	if r.except != "" && s == r.except {
-		return nil
-	}
+func (r refusal) Set(string) error {
 	return errors.New("not supported: " + r.why)
 }
 

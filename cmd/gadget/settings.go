@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/gadget-bpf/gadget/registry/policy"
 	"github.com/gadget-bpf/gadget/schemas"
 )
 
@@ -35,7 +36,12 @@ type settings struct {
 type settingsFile struct {
 	path   string
 	config schemas.Config
+	// policy is nil when the file has none.
+	policy *policy.Policy
 }
+
+// system reports whether the file is that of the administrator.
+func (f *settingsFile) system() bool { return f.path == systemConfig }
 
 func skipsSettings(cmd *cobra.Command) bool {
 	return cmd.Annotations[annotationNoSettings] != "" || strings.HasPrefix(cmd.Name(), "__")
@@ -59,7 +65,13 @@ func loadSettings(env func(string) (string, bool)) (*settings, error) {
 		if err != nil {
 			return nil, &fault{code: exitUsage, err: err}
 		}
-		s.files = append(s.files, settingsFile{path, config})
+		file := settingsFile{path: path, config: config}
+		if config.Policy != nil {
+			if file.policy, problems = policy.New(*config.Policy); file.policy == nil {
+				return nil, &fault{code: exitUsage, err: schemas.Refusal(problems, true)}
+			}
+		}
+		s.files = append(s.files, file)
 	}
 	return s, nil
 }
@@ -222,6 +234,14 @@ may be given several times takes a list:
     containername: [web, db]
   image.list:
     output: json
+
+The key policy says which images may run; gadget run asks the policies of both files:
+
+  policy:
+  - images: ghcr.io/acme/*       names, or beginnings of names with * behind
+    keys: acme.pub               files beside this one, or keys in PEM form
+  - images: localhost:5000/*
+    allow: always                or never; what no rule is about may not run
 
 A key that no verb knows is an error that names its line.
 gadget config view shows every setting, its value and where that comes from.`,

@@ -18,7 +18,7 @@ func TestSettingsOrder(t *testing.T) {
 		if err != nil || len(problems) > 0 {
 			t.Fatal(err, problems)
 		}
-		return settingsFile{name, config}
+		return settingsFile{path: name, config: config}
 	}
 	user := file("user.yaml", "run:\n  max-events: 2\n  image: [a, b]\n")
 	system := file("system.yaml", "run:\n  max-events: 1\n  host: true\ncolor: never\n")
