@@ -1,8 +1,11 @@
 // Package testengine runs real container engines for tests, apart from those of
 // the machine: their own state, their own socket, gone when the test is over.
 //
-//	Archive      a tiny image, made without a registry, and others on top of it
-//	StartDocker  a dockerd with that image
+//	Archive          a tiny image, made without a registry, and others on top of it
+//	StartDocker      a dockerd with that image
+//	StartContainerd  a containerd, with pods as kubelet makes them
+//	NewPodman        podman, of root or of a user
+//	NewRunc          runc or crun, with no engine at all
 package testengine
 
 import (

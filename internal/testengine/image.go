@@ -35,6 +35,11 @@ type File struct {
 // layer with a static busybox, and one with the files, if there are any. The same
 // files and busybox give the same bytes.
 func Archive(name string, files ...File) ([]byte, error) {
+	return archiveOf(name, []string{"/bin/sh"}, files...)
+}
+
+// archiveOf is Archive for an image with another command.
+func archiveOf(name string, command []string, files ...File) ([]byte, error) {
 	busybox, err := readBusybox()
 	if err != nil {
 		return nil, err
@@ -58,7 +63,7 @@ func Archive(name string, files ...File) ([]byte, error) {
 	config, err := json.Marshal(map[string]any{
 		"architecture": runtime.GOARCH,
 		"os":           "linux",
-		"config":       map[string]any{"Cmd": []string{"/bin/sh"}, "Env": []string{"PATH=/bin"}},
+		"config":       map[string]any{"Cmd": command, "Env": []string{"PATH=/bin"}},
 		"rootfs":       map[string]any{"type": "layers", "diff_ids": diffIDs},
 	})
 	if err != nil {
