@@ -13,6 +13,7 @@ import (
 	"github.com/gadget-bpf/gadget/internal/testengine"
 	"github.com/gadget-bpf/gadget/runner"
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // What gadgets say of containers, by name. One dockerd serves them all.
@@ -27,7 +28,7 @@ func TestInContainers(t *testing.T) {
 func traceContainer(t *testing.T, docker *testengine.Docker, dir, name string, params map[string]string, do func()) []map[string]any {
 	t.Helper()
 	selector := container.Selector{Name: container.Patterns{name}}
-	out := runWhile(t, dir, runner.Options{Params: params, Selector: selector, DockerHost: docker.Host()}, do)
+	out := runWhile(t, dir, runner.Options{Params: params, Selector: selector, Engines: engine.Options{Docker: docker.Host()}}, do)
 	var events []map[string]any
 	for line := range bytes.Lines(out) {
 		var e map[string]any

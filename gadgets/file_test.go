@@ -15,6 +15,7 @@ import (
 	"github.com/gadget-bpf/gadget/internal/testengine"
 	"github.com/gadget-bpf/gadget/runner"
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // transferred is what a process has read and written, as top_file counts it.
@@ -173,7 +174,7 @@ func TestTopFile(t *testing.T) {
 
 // A file of a container has the path that it has there, and the container's name.
 func testTopFile(t *testing.T, docker *testengine.Docker) {
-	o := runner.Options{Selector: container.Selector{Name: container.Patterns{"writer"}}, DockerHost: docker.Host()}
+	o := runner.Options{Selector: container.Selector{Name: container.Patterns{"writer"}}, Engines: engine.Options{Docker: docker.Host()}}
 	mine := func(row map[string]any) bool {
 		container := pick(row, "runtime.containerName")["runtime.containerName"]
 		if container != "writer" {

@@ -16,6 +16,7 @@ import (
 	"github.com/gadget-bpf/gadget/internal/testengine"
 	"github.com/gadget-bpf/gadget/runner"
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // socketNames are the fields of snapshot_socket that a test compares.
@@ -328,7 +329,7 @@ func TestSnapshotSocket(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			o := runner.Options{Host: tt.host, DockerHost: d.Host()}
+			o := runner.Options{Host: tt.host, Engines: engine.Options{Docker: d.Host()}}
 			if tt.containers != "" {
 				o.Selector.Name = container.Patterns{tt.containers}
 			}

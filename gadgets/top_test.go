@@ -20,6 +20,7 @@ import (
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/internal/testengine"
 	"github.com/gadget-bpf/gadget/runner"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // look says whether a row is the one it is about, and whether it is as it should be.
@@ -136,7 +137,7 @@ func TestTopProcessInContainer(t *testing.T) {
 	needRoot(t)
 	docker := testengine.StartDocker(t)
 	docker.Run(t, []string{"--detach", "--name=busy-web"}, "sh", "-c", "while :; do :; done")
-	top(t, "top_process", runner.Options{DockerHost: docker.Host()}, map[string]look{
+	top(t, "top_process", runner.Options{Engines: engine.Options{Docker: docker.Host()}}, map[string]look{
 		"process of the container": func(row map[string]any) (this, good bool) {
 			name := pick(row, "runtime.containerName")["runtime.containerName"]
 			if name == "" {
@@ -184,7 +185,7 @@ func TestTopCPUThrottle(t *testing.T) {
 	needRoot(t)
 	docker := testengine.StartDocker(t)
 	id := docker.Run(t, []string{"--detach", "--name=greedy", "--cpus=0.2"}, "sh", "-c", "while :; do :; done")
-	top(t, "top_cpu_throttle", runner.Options{DockerHost: docker.Host()}, map[string]look{
+	top(t, "top_cpu_throttle", runner.Options{Engines: engine.Options{Docker: docker.Host()}}, map[string]look{
 		"cgroup of the container": func(row map[string]any) (this, good bool) {
 			this = strings.HasSuffix(row["cgroupPath"].(string), "/"+id)
 			return this, this && row["throttleRatio"].(float64) > 50 && row["nrThrottled"].(float64) <= row["nrPeriods"].(float64) &&

@@ -17,6 +17,7 @@ import (
 	"github.com/gadget-bpf/gadget/internal/testengine"
 	"github.com/gadget-bpf/gadget/runner"
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // traffic adds up the rows of top_tcp by what names says of them.
@@ -90,7 +91,7 @@ func TestTopTCP(t *testing.T) {
 		want   map[string][2]float64
 	}{{"0", both}, {"4", v4}, {"6", v6}} {
 		t.Run("family "+tt.family, func(t *testing.T) {
-			o := runner.Options{DockerHost: d.Host(), Params: map[string]string{"family": tt.family}}
+			o := runner.Options{Engines: engine.Options{Docker: d.Host()}, Params: map[string]string{"family": tt.family}}
 			o.Selector.Name = container.Patterns{"web"}
 			rows := rowsDuring(t, p, o, func() {
 				talk(t, d, "other", "127.0.0.1", "127.0.0.1", 4000)

@@ -17,6 +17,7 @@ import (
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/internal/testengine"
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 	"github.com/gadget-bpf/gadget/schemas"
 )
 
@@ -76,7 +77,7 @@ func TestContainersSource(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
 	defer stop()
 	events := &containerEvents{}
-	o := Options{DockerHost: docker.Host(), Encoder: json, Out: events}
+	o := Options{Engines: engine.Options{Docker: docker.Host()}, Encoder: json, Out: events}
 	waitFor := func(id, kinds string) map[string]any {
 		t.Helper()
 		for {
@@ -142,7 +143,7 @@ func TestContainersSourceSelects(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	defer stop()
 	_, err = Run(ctx, aboutContainers(t), Options{
-		DockerHost: docker.Host(), Encoder: json, Out: events, Selector: container.Selector{Name: names}, MaxEvents: 1, Host: true,
+		Engines: engine.Options{Docker: docker.Host()}, Encoder: json, Out: events, Selector: container.Selector{Name: names}, MaxEvents: 1, Host: true,
 	})
 	if err != nil || len(events.all) != 1 || events.all[0]["name"] != "web" {
 		t.Errorf("%v: %v", err, events.all)

@@ -20,6 +20,7 @@ import (
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/internal/testengine"
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // Two images with the same files, which are no longer the same on disk.
@@ -182,7 +183,7 @@ func TestUprobesFollow(t *testing.T) {
 	start("first-dlopen", "till-dlopen", "/opt/plugins/libshop-2.so")
 	start("sleeper", "sleep", "1000")
 
-	o := Options{DockerHost: docker.Host()}
+	o := Options{Engines: engine.Options{Docker: docker.Host()}}
 	s := openShop(t, p, o, "shop_entry", "shop_return", "shop_go")
 	t.Run("running", func(t *testing.T) {
 		for _, kind := range []string{"glibc", "musl", "static"} {

@@ -11,6 +11,7 @@ import (
 	"github.com/gadget-bpf/gadget/internal/gadgettest"
 	"github.com/gadget-bpf/gadget/internal/testengine"
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // TestStreamByNetwork checks that events that tell nothing but their network
@@ -50,7 +51,7 @@ func TestStreamByNetwork(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
 			hostPort := 0
-			o := Options{Host: tt.host, DockerHost: d.Host(), Out: &out, Encoder: json}
+			o := Options{Host: tt.host, Engines: engine.Options{Docker: d.Host()}, Out: &out, Encoder: json}
 			o.Selector.Name = tt.selector
 			runUntil(t, p, o, func() {
 				hostPort = listener()

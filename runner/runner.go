@@ -20,6 +20,7 @@ import (
 	"github.com/gadget-bpf/gadget/internal/event"
 	"github.com/gadget-bpf/gadget/internal/plan"
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 	"github.com/gadget-bpf/gadget/runner/pipe"
 	"github.com/gadget-bpf/gadget/runner/process"
 )
@@ -52,8 +53,11 @@ type Options struct {
 	// is for a run that does not end with a command.
 	Ended       <-chan struct{}
 	Descendants bool
-	// DockerHost overrides where docker listens, as DOCKER_HOST does.
-	DockerHost string
+	// Engines says where container engines are.
+	Engines engine.Options
+	// EnrichWait is how long events wait for the name of their container; 0 is
+	// [container.DefaultEnrichWait].
+	EnrichWait time.Duration
 	// BTF is a file with the kernel's types, raw or in an ELF file such as vmlinux,
 	// to be used instead of its own.
 	BTF string

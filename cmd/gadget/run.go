@@ -150,6 +150,10 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 	if err != nil {
 		return err
 	}
+	engines, err := opts.containers.engines.options(cmd, selector)
+	if err != nil {
+		return err
+	}
 	for _, name := range g.envVars() {
 		if !slices.Contains(opts.show.variables, name) {
 			a.log.Info("the gadget would show an environment variable if --env-vars allowed it", "name", name)
@@ -168,7 +172,8 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		Host:       opts.containers.host,
 		Selector:   selector,
 		Processes:  processes,
-		DockerHost: opts.containers.dockerHost(),
+		Engines:    engines,
+		EnrichWait: time.Duration(opts.containers.engines.wait),
 		EnvVars:    opts.show.envVars(a.env),
 		Out:        a.out,
 		Encoder:    opts.show.encoder(g, a.term),

@@ -20,7 +20,6 @@ var unsupported = []struct {
 	{[]string{"name", "id", "tags", "event-buffer-length", "remote-address"}, false, "detached runs"},
 	{[]string{"node", "enrich-with-k8s-apiserver", "kubeconfig"}, false, "asking the Kubernetes API server; names come from the container runtime"},
 	{[]string{"podname", "namespace", "selector", "all-namespaces"}, false, "this name; use --k8s-podname, --k8s-namespace or --k8s-selector"},
-	{[]string{"containerd-socketpath", "crio-socketpath", "podman-socketpath", "containerd-namespace", "runtime-protocol"}, false, "other runtimes than docker; their containers are shown by id"},
 	{[]string{"runtime-containerimage-digest", "runtime-containerimage-id"}, false, "choosing by image digest; use --image"},
 	{[]string{"pull-secret", "insecure-registries"}, false, "this name; use --authfile, --plain-http or --insecure"},
 	{[]string{"notation-certificates", "notation-policy-document"}, false, "signatures of notation; --public-keys takes those of cosign"},

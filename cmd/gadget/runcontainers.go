@@ -18,7 +18,7 @@ type containerOptions struct {
 	namespaces, pods, podContainers []string
 	labels                          []string
 	units, cgroups                  []string
-	dockerSocket                    string
+	engines                         engineOptions
 }
 
 func (o *containerOptions) addTo(cmd *cobra.Command) {
@@ -32,13 +32,9 @@ func (o *containerOptions) addTo(cmd *cobra.Command) {
 	fs.Var(words(&o.units), "unit", "only processes of these systemd `UNITS`, such as nginx.service or nginx; what -c and the others choose besides")
 	fs.Var(words(&o.cgroups), "cgroup", "only processes in these `CGROUPS`, such as /system.slice, and below")
 	fs.BoolVar(&o.host, "host", false, "show the processes of the host too")
-	inSection(fs, sectionContainers, "containername", "image", "k8s-podname", "k8s-namespace", "k8s-containername", "k8s-selector", "unit", "cgroup", "host")
-
-	fs.VarP(words(&o.runtimes), "runtimes", "r", "only containers of these runtimes")
-	fs.StringVar(&o.dockerSocket, "docker-socketpath", "", "where docker listens")
-	for _, n := range []string{"runtimes", "docker-socketpath"} {
-		fs.Lookup(n).Hidden = true
-	}
+	fs.VarP(words(&o.runtimes), "runtimes", "r", "only containers of these `RUNTIMES`: docker, containerd, cri-o, podman, runc, crun")
+	inSection(fs, sectionContainers, "containername", "image", "runtimes", "k8s-podname", "k8s-namespace", "k8s-containername", "k8s-selector", "unit", "cgroup", "host")
+	o.engines.addTo(cmd)
 }
 
 // selector is what the flags choose.
@@ -106,12 +102,4 @@ func (o *containerOptions) processes(cmd *cobra.Command) (c process.Choice, err 
 		}
 	}
 	return c, nil
-}
-
-// dockerHost is where docker listens, "" for the usual place.
-func (o *containerOptions) dockerHost() string {
-	if o.dockerSocket == "" {
-		return ""
-	}
-	return "unix://" + o.dockerSocket
 }

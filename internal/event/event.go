@@ -235,6 +235,8 @@ const (
 	RuntimeImageName
 	RuntimeImageDigest
 	RuntimeStartedAt
+	RuntimeLabels
+	RuntimeStatus
 )
 
 // Container is what is known of a container. A Container is never changed after
@@ -255,12 +257,18 @@ type Container struct {
 	CgroupID uint64
 	// CgroupPath as /proc/PID/cgroup shows it.
 	CgroupPath string
-	Labels     map[string]string
+	// Labels are the container's and its pod's, LabelText the container's own as
+	// "k=v,k=v".
+	Labels    map[string]string
+	LabelText string
+	// Status is "known", or "unknown:" and why no runtime has told more than the
+	// id; Source is where the names are from: a socket, a file, the cgroup's path.
+	Status, Source string
 
 	// Kubernetes names, from the runtime's labels. PodLabels is "k=v,k=v".
-	Node, Namespace, Pod, PodContainer string
-	PodLabels, OwnerKind, OwnerName    string
-	HostNetwork                        bool
+	Node, Namespace, Pod, PodUID, PodContainer string
+	PodLabels, OwnerKind, OwnerName            string
+	HostNetwork                                bool
 }
 
 // Env is what formatting needs to know of the machine and the user. The zero

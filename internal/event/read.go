@@ -265,6 +265,10 @@ func (a ContainerAttr) text(c *Container) string {
 		return c.Image
 	case RuntimeImageDigest:
 		return c.ImageDigest
+	case RuntimeLabels:
+		return c.LabelText
+	case RuntimeStatus:
+		return c.Status
 	}
 	return ""
 }

@@ -195,6 +195,10 @@ var enrichment = []struct {
 		"Digest of the container's image"},
 	{"runtime.containerStartedAt", event.RuntimeStartedAt, -21, "containerStartedAt", true,
 		"Start of the container, nanoseconds since 1970"},
+	{"runtime.labels", event.RuntimeLabels, -20, "", true,
+		"Labels of the container: key=value,…"},
+	{"runtime.status", event.RuntimeStatus, -19, "", true,
+		"known, or unknown: and why no runtime has named the container"},
 }
 
 // enrich adds the fields that say whose an event is.

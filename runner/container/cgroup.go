@@ -3,15 +3,44 @@ package container
 import (
 	"bytes"
 	"strings"
+
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
-// identity is what a cgroup path says of a container.
+// identity is what can be told of a container without asking its runtime.
 type identity struct {
-	// runtime is "" when the path does not say.
+	// runtime is "" when that is not known.
 	runtime, id string
-	// path of the container's own cgroup, without what is below it.
+	// path of the container's own cgroup, without what is below it; "" when it has
+	// none.
 	path string
+	// namespace is containerd's, bundle the directory of the config.json; "" when
+	// they are not known.
+	namespace, bundle string
+	// source says how it was found.
+	source string
 }
+
+// Sources of identities.
+const (
+	fromCgroup  = "cgroup"
+	fromCommand = "command line of the runtime"
+	fromState   = "state file"
+)
+
+// ref is how engines call the container.
+func (id *identity) ref() engine.Ref {
+	ref := engine.Ref{ID: id.id, Namespace: id.namespace, Bundle: id.bundle}
+	if isID(id.id) {
+		ref.Namespace = "" // It is unique.
+	}
+	return ref
+}
+
+// key tells containers apart.
+type key struct{ id, namespace string }
+
+func keyOf(ref engine.Ref) key { return key{ref.ID, ref.Namespace} }
 
 // scopeRuntimes are the prefixes that runtimes put before the id in the name of a
 // systemd scope, or of a directory when they make cgroups themselves.

@@ -4,12 +4,14 @@
 //	         lets them through the gadget's filter, and reports them
 //	ledger   decides what a namespace is (host, container, not known yet) and
 //	         what the filter holds; pure bookkeeping, one goroutine
-//	docker   gives names to container ids; nothing waits for it for long
+//	askers   ask the container engines that are here (package engine) for names;
+//	         nothing waits for them for long
 //	Table    what the ledger knows, for readers of events: lock-free
 //	news     tells what happens to containers, in order and once
 //	Watcher  runs all of them; Start and Close
 //
-// A mount namespace is a container when the cgroup path of its processes says so.
+// A mount namespace is a container when the cgroup path of its processes says so, when
+// runc or crun is just making it, or when their state files name its first process.
 // The kernel reuses the numbers of mount namespaces at once, so the same number
 // means different containers at different times: everything here is keyed by the
 // number and a generation, and the Table answers for a number and a time.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // hostView is what this machine's /proc and cgroup mounts show.
@@ -22,18 +23,23 @@ type hostView struct {
 	// proc is where procfs is mounted, cgroup2 the unified hierarchy, "" if it
 	// is not.
 	proc, cgroup2 string
-	// netns is the host's network namespace, 0 when unknown.
+	// netns is the host's network namespace, mntns its mount namespace, 0 when
+	// unknown.
 	netns uint32
+	mntns uint64
+	// states are those of runc and crun; nil has none.
+	states *engine.States
 	// bootToWall is added to CLOCK_BOOTTIME to get nanoseconds since the epoch.
 	bootToWall int64
 }
 
-func newHostView() hostView {
-	h := hostView{proc: "/proc"}
+func newHostView(root string) hostView {
+	h := hostView{proc: "/proc", states: engine.NewStates(root)}
 	h.cgroup2 = h.findCgroup2()
 	// Run in a container, gadget sees the host's by its first process, which some
 	// hosts show to nobody.
 	h.netns = uint32(cmp.Or(h.namespace("1", "net"), h.namespace("thread-self", "net")))
+	h.mntns = cmp.Or(h.namespace("1", "mnt"), h.namespace("thread-self", "mnt"))
 	h.bootToWall = clock(unix.CLOCK_REALTIME) - clock(unix.CLOCK_BOOTTIME)
 	return h
 }
@@ -85,17 +91,27 @@ func (h *hostView) namespace(pid, kind string) uint64 {
 // identify says which container a namespace belongs to. When the process seen in
 // it has ended there is only what the kernel told of its cgroup.
 func (h *hostView) identify(s *sighting, ended bool) (identity, bool) {
+	var cgroups []byte
 	if !ended {
-		file, err := os.ReadFile(filepath.Join(h.proc, strconv.Itoa(int(s.PID)), "cgroup"))
-		if err == nil {
-			if id, ok := identifyCgroups(file); ok {
-				return id, true
-			}
-		}
+		cgroups, _ = os.ReadFile(h.path(s.PID, "cgroup")) // It may have ended just now.
 	}
-	id, ok := identifyPath(s.cgroupPath())
-	id.path = "" // Only the end of it is known.
-	return id, ok
+	id, ok := identifyCgroups(cgroups)
+	if !ok {
+		id, ok = identifyPath(s.cgroupPath())
+		id.path = "" // Only the end of it is known.
+	}
+	made, found := h.maker(s, ended)
+	if ok {
+		id.source = fromCgroup
+		if found && made.ID == id.id {
+			id.bundle, id.namespace = made.Bundle, made.Namespace
+		}
+		return id, true
+	}
+	if found {
+		return identity{runtime: made.Runtime, id: made.ID, namespace: made.Namespace, bundle: made.Bundle, source: fromCommand}, true
+	}
+	return h.stated(s, cgroups)
 }
 
 // container is what can be told of a container without asking its runtime.
@@ -103,7 +119,7 @@ func (h *hostView) container(s *sighting, id identity) *event.Container {
 	c := &event.Container{
 		Runtime: id.runtime, ID: id.id, Name: abbreviate(id.id),
 		PID: s.PID, MntNS: s.MntNS,
-		CgroupID: s.CgroupID, CgroupPath: id.path,
+		CgroupID: s.CgroupID, CgroupPath: id.path, Source: id.source,
 	}
 	h.locate(c, s.NetNS)
 	if s.Started != 0 {
@@ -152,20 +168,37 @@ func (h *hostView) scan() ([]sighting, error) {
 // startTime returns when a process was started, in nanoseconds since boot, 0 when
 // it cannot be read.
 func (h *hostView) startTime(pid string) uint64 {
+	const tick = 1e9 / 100 // USER_HZ is 100 on all that Linux runs on.
+	return h.startTicks(pid) * tick
+}
+
+// startTicks is startTime in the kernel's unit.
+func (h *hostView) startTicks(pid string) uint64 {
+	fields := h.stat(pid)
+	if len(fields) <= statStart {
+		return 0
+	}
+	ticks, err := strconv.ParseUint(fields[statStart], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return ticks
+}
+
+// Indexes of fields in the answer of stat (proc(5) counts from 1; the state, number
+// 3, is the first here).
+const (
+	statParent = 4 - 3
+	statStart  = 22 - 3
+)
+
+// stat returns the fields of /proc/PID/stat that follow the program's name, nil
+// when it cannot be read.
+func (h *hostView) stat(pid string) []string {
 	stat, err := os.ReadFile(filepath.Join(h.proc, pid, "stat"))
 	if err != nil {
-		return 0
+		return nil
 	}
-	// The name of the program, in parentheses, may have spaces and parentheses.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	const startField = 22 - 3 // Counted from 1; the state, number 3, is the first here.
-	if len(fields) <= startField {
-		return 0
-	}
-	ticks, err := strconv.ParseUint(fields[startField], 10, 64)
-	if err != nil {
-		return 0
-	}
-	const tick = 1e9 / 100 // USER_HZ is 100 on all that Linux runs on.
-	return ticks * tick
+	// The name, in parentheses, may have spaces and parentheses.
+	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 }

@@ -2,8 +2,12 @@ package container
 
 import (
 	"cmp"
+	"fmt"
 	"log/slog"
 	"slices"
+	"time"
+
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // ms is a millisecond on the clocks of this file, which count nanoseconds.
@@ -34,9 +38,9 @@ type ledger struct {
 	view hostView
 	// gate is the kernel's filter, nil without a tracker.
 	gate *gate
-	// ask requests the name of a container; answer comes later. Nil when there
-	// is nobody to ask.
-	ask   func(id string)
+	// ask requests the names of a container of a runtime from all who may know
+	// them, and says who that is; answer comes later. Nil asks nobody.
+	ask   func(ref engine.Ref, runtime string) []*engine.Source
 	log   *slog.Logger
 	table *Table
 
@@ -44,8 +48,8 @@ type ledger struct {
 	spaces map[uint64][]*space
 	// networks are the spaces by network namespace, in no order.
 	networks map[uint32][]*space
-	// tenants by container id, the latest with that id.
-	tenants map[string]*tenant
+	// tenants are the latest with their id.
+	tenants map[key]*tenant
 	// former are tenants of whose end nothing has been told, and whose id another
 	// has by now.
 	former []*tenant
@@ -79,7 +83,7 @@ func newLedger(p policy) *ledger {
 		policy: p, table: newTable(p),
 		log:    slog.New(slog.DiscardHandler),
 		spaces: map[uint64][]*space{}, networks: map[uint32][]*space{},
-		tenants: map[string]*tenant{}, changed: map[uint64]struct{}{},
+		tenants: map[key]*tenant{}, changed: map[uint64]struct{}{},
 	}
 }
 
@@ -251,6 +255,7 @@ func (l *ledger) step(now uint64) uint64 {
 			continue
 		}
 		if due := t.since + l.wait; due <= now {
+			t.unknown(fmt.Sprintf("no answer within %s", time.Duration(l.wait)))
 			l.settleTenant(t)
 		} else {
 			next = min(next, due)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // scene is a ledger with a /proc of its own and a clock that the test moves.
@@ -22,9 +24,18 @@ func newScene(t *testing.T, p policy) *scene {
 	l.view = hostView{proc: t.TempDir(), netns: 1}
 	l.ttl, l.wait = 10_000*ms, 100*ms
 	s := &scene{ledger: l, t: t, now: 1_000_000 * ms}
-	l.ask = func(id string) { s.asks = append(s.asks, id) }
+	l.ask = func(ref engine.Ref, runtime string) []*engine.Source {
+		if !theDocker.Serves(runtime) {
+			return nil
+		}
+		s.asks = append(s.asks, ref.ID)
+		return []*engine.Source{theDocker}
+	}
 	return s
 }
+
+// theDocker is the one engine of a scene.
+var theDocker = &engine.Source{Runtime: "docker", Address: "/run/docker.sock"}
 
 // process makes or changes a process of the scene's /proc.
 func (s *scene) process(pid uint32, cgroup string) {
@@ -65,7 +76,8 @@ func (s *scene) alive(list ...sighting) {
 }
 
 func (s *scene) named(id, name string) {
-	s.answer(answer{ids: []string{id}, found: map[string]dockerContainer{id: {ID: id, Names: []string{"/" + name}}}})
+	ref := engine.Ref{ID: id}
+	s.answer(answer{source: theDocker, refs: []engine.Ref{ref}, found: map[engine.Ref]engine.Info{ref: {Runtime: "docker", Name: name}}})
 	s.publish()
 }
 
@@ -121,7 +133,7 @@ func TestSlowDockerWithSelector(t *testing.T) {
 	s.born(7, 1, 10)
 	s.pass(1000 * ms)
 	s.is(7, 0, Pending, hex[:12])
-	s.answer(answer{ids: []string{hex}, err: errors.New("no answer")})
+	s.answer(answer{source: theDocker, refs: []engine.Ref{{ID: hex}}, err: errors.New("no answer")})
 	s.publish()
 	if _, v := s.table.Judge(7, 0); v != Drop {
 		t.Errorf("a container without a name is judged %v", v)
@@ -141,7 +153,7 @@ func TestOtherRuntimes(t *testing.T) {
 	s.process(11, "/batch/"+other)
 	s.born(8, 2, 11)
 	s.is(8, 0, Pending, other[:12])
-	s.answer(answer{ids: []string{other}})
+	s.answer(answer{source: theDocker, refs: []engine.Ref{{ID: other}}})
 	s.publish()
 	s.is(8, 0, Known, other[:12])
 	if c, _ := s.table.Lookup(8, 0); c.Runtime != "" {

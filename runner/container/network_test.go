@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gadget-bpf/gadget/internal/event"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // bornIn is born in a network namespace.
@@ -28,9 +29,10 @@ func (s *scene) container(netns uint32, number uint64, name string, labels map[s
 	id := strings.Repeat(strconv.FormatUint(number%10, 10), 64)
 	s.process(uint32(number), "/docker/"+id)
 	s.bornIn(netns, number, uint32(number))
-	s.answer(answer{ids: []string{id}, found: map[string]dockerContainer{
-		id: {ID: id, Names: []string{"/" + name}, Labels: labels},
-	}})
+	ref := engine.Ref{ID: id}
+	s.answer(answer{source: theDocker, refs: []engine.Ref{ref}, found: map[engine.Ref]engine.Info{ref: {
+		Name: name, Labels: labels, Pod: labels["io.kubernetes.pod.name"], Namespace: labels["io.kubernetes.pod.namespace"],
+	}}})
 	s.publish()
 }
 
@@ -213,7 +215,7 @@ func TestNetworkOfExec(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("eBPF needs root")
 	}
-	view := newHostView()
+	view := newHostView("")
 	track, err := loadTracker(&Options{}, &view, true)
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,9 @@ func (s *Selector) needsName() bool {
 	return len(s.Labels) > 0
 }
 
+// WantsRuntime says whether containers of that runtime may be among those chosen.
+func (s *Selector) WantsRuntime(name string) bool { return s.Runtime.Match(name) }
+
 // Match says whether the container is one of those chosen.
 func (s *Selector) Match(c *event.Container) bool {
 	return !s.None && s.Name.Match(c.Name, c.ID, abbreviate(c.ID)) &&

@@ -150,14 +150,18 @@ func (t *Table) Matches() int { return int(t.matches.Load()) }
 // Containers returns the living containers that match the selector, sorted by
 // name. It allocates.
 func (t *Table) Containers() []*event.Container {
-	byID := map[string]*event.Container{}
+	type identity struct {
+		runtime, id string
+		pid         uint32
+	}
+	byID := map[identity]*event.Container{}
 	for key, owners := range *t.owners.Load() {
 		o := &owners[0]
 		if _, network := networkOf(key); network || o.container == nil || o.end != 0 {
 			continue
 		}
 		if t.policy.selector.Match(o.container) {
-			byID[o.container.ID] = o.container
+			byID[identity{o.container.Runtime, o.container.ID, o.container.PID}] = o.container
 		}
 	}
 	return slices.SortedFunc(maps.Values(byID), func(a, b *event.Container) int {

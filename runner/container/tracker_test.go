@@ -83,7 +83,7 @@ func private(t *testing.T) (*exec.Cmd, uint64) {
 		_ = cmd.Process.Kill() // It may have been ended.
 		_ = cmd.Wait()
 	})
-	view := newHostView()
+	view := newHostView("")
 	return cmd, view.namespace(strconv.Itoa(cmd.Process.Pid), "mnt")
 }
 

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
+
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // Defaults of [Options].
@@ -36,12 +40,12 @@ type Options struct {
 	// [NewFilterMap]. Nil leaves filtering to [Table.Judge]. It is not needed
 	// when everything is wanted; see [Options.Everything].
 	FilterMap *ebpf.Map
-	// DockerHost is where docker listens, such as unix:///run/docker.sock; "" is
-	// what DOCKER_HOST says, or else the usual place.
-	DockerHost string
+	// Engines says where container engines are. DOCKER_HOST and CONTAINER_HOST say
+	// it where it does not.
+	Engines engine.Options
 	// EnrichWait is how long events wait for the name of their container before
 	// they come with its id; 0 is DefaultEnrichWait. With a selector that needs
-	// names, they wait until the runtime has answered or failed.
+	// names, they wait until a runtime has told them or all have failed.
 	EnrichWait time.Duration
 	// TTL is for how long containers that are gone are remembered, for late
 	// events; 0 is DefaultTTL.
@@ -74,7 +78,7 @@ type Watcher struct {
 	opts    Options
 	ledger  *ledger
 	tracker *tracker
-	asker   *asker
+	askers  *askers
 
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -82,8 +86,8 @@ type Watcher struct {
 	learned uint64
 	// refused is the last count of namespaces that found no room in the filter.
 	refused uint64
-	// silent is true while docker does not answer.
-	silent bool
+	// silent are the engines that do not answer.
+	silent map[*engine.Source]bool
 	// started is when the watcher was, 0 when all that existed then is decided.
 	started uint64
 }
@@ -108,33 +112,41 @@ func Start(ctx context.Context, o Options) (*Watcher, error) {
 
 // start is Start; without iterate it does not need iterators of tasks.
 func start(ctx context.Context, o Options, iterate bool) (*Watcher, error) {
-	w := newWatcher(o)
-	var err error
-	w.opts.Types, w.opts.GivenTypes = nil, nil // not to be kept for as long as the watcher lives
-	if w.tracker, err = loadTracker(&o, &w.ledger.view, iterate); err != nil {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	w := newWatcher(ctx, o)
+	w.cancel = cancel
+	if err := w.begin(ctx, &o, iterate); err != nil {
+		cancel()
 		return nil, err
 	}
+	return w, nil
+}
+
+// begin loads the tracker and looks at what there is.
+func (w *Watcher) begin(ctx context.Context, o *Options, iterate bool) error {
+	var err error
+	w.opts.Types, w.opts.GivenTypes = nil, nil // not to be kept for as long as the watcher lives
+	if w.tracker, err = loadTracker(o, &w.ledger.view, iterate); err != nil {
+		return err
+	}
 	if err := w.tracker.shareAnnounced(w.ledger.table); err != nil {
-		return nil, errors.Join(err, w.tracker.close())
+		return errors.Join(err, w.tracker.close())
 	}
 	w.ledger.gate = &gate{filter: o.FilterMap, known: w.tracker.coll.Maps["known"]}
 	if err := w.look(); err != nil {
-		return nil, errors.Join(err, w.tracker.close())
+		return errors.Join(err, w.tracker.close())
 	}
 	w.ledger.publish()
 	w.ledger.news(w.opts.Event, true)
 
-	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	sightings := make(chan sighting, 64)
 	w.running.Go(func() { w.read(ctx, sightings) })
-	if w.asker != nil {
-		w.running.Go(func() { w.asker.run(ctx) })
-	}
 	w.running.Go(func() { w.run(ctx, sightings) })
-	return w, nil
+	return nil
 }
 
-func newWatcher(o Options) *Watcher {
+// newWatcher makes a watcher whose engines are asked until ctx ends.
+func newWatcher(ctx context.Context, o Options) *Watcher {
 	if o.EnrichWait == 0 {
 		o.EnrichWait = DefaultEnrichWait
 	}
@@ -153,21 +165,38 @@ func newWatcher(o Options) *Watcher {
 	if o.Event == nil {
 		o.Event = func(Event) {}
 	}
-	if o.DockerHost == "" {
-		o.DockerHost = os.Getenv("DOCKER_HOST")
-	}
+	o.Engines = fromEnvironment(o.Engines)
 	l := newLedger(policy{selector: o.Selector, host: o.Host, besides: o.Besides, filtered: o.FilterMap != nil})
 	l.ttl, l.wait, l.log = uint64(o.TTL), uint64(o.EnrichWait), o.Log
-	l.view = newHostView()
-	w := &Watcher{opts: o, ledger: l, started: bootTime()}
-	d, err := newDocker(o.DockerHost)
-	if err != nil {
-		o.Notice(err.Error())
-		return w
-	}
-	w.asker = newAsker(d)
-	l.ask = w.asker.ask
+	l.view = newHostView(o.Engines.Root)
+	w := &Watcher{opts: o, ledger: l, started: bootTime(), silent: map[*engine.Source]bool{}}
+	w.askers = newAskers(ctx, o.Engines, func(err error) { o.Notice(err.Error()) })
+	l.ask = w.askers.ask
 	return w
+}
+
+// fromEnvironment completes where engines are.
+func fromEnvironment(o engine.Options) engine.Options {
+	o.Docker = cmp.Or(o.Docker, os.Getenv("DOCKER_HOST"))
+	o.Podman = cmp.Or(o.Podman, os.Getenv("CONTAINER_HOST"))
+	if o.Root == "" {
+		o.Root = hostRoot()
+	}
+	return o
+}
+
+// hostRoot is the host's root directory where this process has another one, as in a
+// container; "" for its own.
+func hostRoot() string {
+	if root := os.Getenv("HOST_ROOT"); root != "" {
+		return root
+	}
+	const first = "/proc/1/root"
+	var own, hosts unix.Stat_t
+	if unix.Stat("/", &own) != nil || unix.Stat(first+"/", &hosts) != nil || own.Dev == hosts.Dev && own.Ino == hosts.Ino {
+		return ""
+	}
+	return first
 }
 
 // Table is what is known. It remains valid after Close, but learns no more.
@@ -178,6 +207,7 @@ func (w *Watcher) Close() error {
 	w.cancel()
 	err := w.tracker.stop()
 	w.running.Wait()
+	w.askers.running.Wait()
 	err = errors.Join(err, w.tracker.close())
 	// Nobody will learn the rest: late readers must not wait for it.
 	table := w.Table()
@@ -207,10 +237,6 @@ func (w *Watcher) read(ctx context.Context, out chan<- sighting) {
 
 // run is the ledger's goroutine.
 func (w *Watcher) run(ctx context.Context, sightings <-chan sighting) {
-	var answers chan answer
-	if w.asker != nil {
-		answers = w.asker.answers
-	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -222,7 +248,7 @@ func (w *Watcher) run(ctx context.Context, sightings <-chan sighting) {
 			for range len(sightings) {
 				w.take(<-sightings)
 			}
-		case a := <-answers:
+		case a := <-w.askers.answers:
 			w.hear(a)
 		case <-timer.C:
 		}
@@ -248,16 +274,16 @@ func (w *Watcher) take(s sighting) {
 	w.ledger.report(s, bootTime())
 }
 
-// hear gives an answer of docker to the ledger.
+// hear gives an answer of an engine to the ledger.
 func (w *Watcher) hear(a answer) {
 	w.ledger.answer(a)
 	switch {
 	case a.err == nil:
-		w.silent = false
-	case w.asker.docker.absent(a.err) || w.silent:
-		w.opts.Log.Debug("docker", "error", a.err)
+		delete(w.silent, a.source)
+	case a.source.Absent(a.err) || w.silent[a.source]:
+		w.opts.Log.Debug("container engine", "error", a.err)
 	default:
-		w.silent = true
+		w.silent[a.source] = true
 		w.opts.Notice(fmt.Sprintf("%v; containers appear under their ids, everything else works", a.err))
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gadget-bpf/gadget/internal/event"
 	"github.com/gadget-bpf/gadget/internal/testengine"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // startWatcher starts a watcher for the test; with filter it gets a filter map.
@@ -199,7 +200,7 @@ func testFirstExec(t *testing.T, d *testengine.Docker) {
 // What runs already is known soon, and in the filter at once.
 func testExisting(t *testing.T, d *testengine.Docker) {
 	defer hold(t, d, "--name", "existing", "--label", "app=shop")()
-	view := newHostView()
+	view := newHostView("")
 	number := view.namespace(d.Do(t, "inspect", "--format", "{{.State.Pid}}", "existing"), "mnt")
 	w := startWatcher(t, Options{}, true)
 	if !slices.Contains(filtered(t, w.opts.FilterMap), number) {
@@ -397,9 +398,9 @@ func testRestart(t *testing.T, d *testengine.Docker) {
 
 // Without an answer of docker events come with the id, after the wait.
 func testSilentDocker(t *testing.T, d *testengine.Docker) {
-	silent := fakeDocker(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	silent := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	notices := make(chan string, 10)
-	w := startWatcher(t, Options{DockerHost: silent, Notice: func(text string) { notices <- text }}, true)
+	w := startWatcher(t, Options{Engines: engine.Options{Docker: silent}, Notice: func(text string) { notices <- text }}, true)
 	execs := startExecs(t, w.opts.FilterMap)
 	id := d.Do(t, "create", "--network=none", "--name", "nameless", testengine.Image, "true")
 	defer d.Do(t, "rm", id)

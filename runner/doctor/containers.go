@@ -6,17 +6,18 @@ import (
 	"time"
 
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
 
 // askTime is how long a runtime may take for an answer.
 const askTime = 500 * time.Millisecond
 
 // containers watches containers for a moment, and asks runtimes.
-func containers(ctx context.Context, may bool, dockerHost string) []Check {
-	checks := []Check{watcher(ctx, may, dockerHost)}
+func containers(ctx context.Context, may bool, engines engine.Options) []Check {
+	checks := []Check{watcher(ctx, may, engines)}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	runtimes := container.Runtimes(ctx, dockerHost)
+	runtimes := container.Runtimes(ctx, engines)
 	for _, r := range runtimes {
 		checks = append(checks, runtimeCheck(r))
 	}
@@ -27,13 +28,13 @@ func containers(ctx context.Context, may bool, dockerHost string) []Check {
 }
 
 // watcher does what every run does that has to do with containers.
-func watcher(ctx context.Context, may bool, dockerHost string) Check {
+func watcher(ctx context.Context, may bool, engines engine.Options) Check {
 	c := Check{Name: "watcher", State: OK, Vital: true, Detail: "containers are known before anything runs in them"}
 	if !may {
 		c.State, c.Detail = Unknown, notTried
 		return c
 	}
-	w, err := container.Start(ctx, container.Options{DockerHost: dockerHost})
+	w, err := container.Start(ctx, container.Options{Engines: engines})
 	if err == nil {
 		err = w.Close()
 	}
@@ -45,12 +46,9 @@ func watcher(ctx context.Context, may bool, dockerHost string) Check {
 
 func runtimeCheck(r container.Runtime) Check {
 	c := Check{Name: r.Name, State: OK, Detail: fmt.Sprintf("%s at %s", r.Version, r.Socket)}
-	switch {
-	case !r.Asked:
-		c.State, c.Detail = Limited, fmt.Sprintf("found at %s; it is not asked yet: its containers have ids instead of names", r.Socket)
-	case r.Err != nil:
+	if r.Err != nil {
 		c.State, c.Detail = Limited, fmt.Sprintf("%v: its containers have ids instead of names", r.Err)
-		c.Remedy = "start it, or say where it is by DOCKER_HOST=unix://SOCKET; only root and the group of the socket may ask it"
+		c.Remedy = "start it, or say where it is, for docker by DOCKER_HOST=unix://SOCKET; only root and the group of the socket may ask it"
 	}
 	return c
 }

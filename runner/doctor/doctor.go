@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 	"github.com/gadget-bpf/gadget/runner/host"
 )
 
@@ -52,8 +53,8 @@ type Report struct {
 
 // Options say where to look. The zero value looks at the usual places.
 type Options struct {
-	// DockerHost is where docker listens, such as unix:///run/docker.sock.
-	DockerHost string
+	// Engines says where container engines are.
+	Engines engine.Options
 }
 
 // The sections, in their order.
@@ -84,7 +85,7 @@ func Examine(ctx context.Context, o Options) *Report {
 		{Hooks, func() []Check { return hooks(may, config, mounts) }},
 		{Maps, func() []Check { return maps(may) }},
 		{Files, func() []Check { return fileSystems(mounts, mountsErr) }},
-		{Containers, func() []Check { return containers(ctx, may, o.DockerHost) }},
+		{Containers, func() []Check { return containers(ctx, may, o.Engines) }},
 	}
 	found := make([][]Check, len(sections))
 	var group sync.WaitGroup
