@@ -106,14 +106,17 @@ func (a *app) printMoved(format string, all []*moved) error {
 type progress struct {
 	w     io.Writer
 	label string
-	width int // of the terminal, 0 when it is none
+	width int // of a terminal that redraws, 0 for all else
 	bytes map[string]int64
 	done  int
 	drawn time.Time
 }
 
 func (a *app) newProgress(label string) *progress {
-	p := &progress{w: a.err, label: label, width: a.errTerm().Width, bytes: map[string]int64{}}
+	p := &progress{w: a.err, label: label, bytes: map[string]int64{}}
+	if t := a.errTerm(); t.Redraws {
+		p.width = t.Width
+	}
 	if a.global.quiet || a.global.logFormat.String() == "json" {
 		p.w = io.Discard
 	}
