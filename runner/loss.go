@@ -3,6 +3,7 @@ package runner
 import (
 	"fmt"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -22,7 +23,7 @@ const lossMap = "gadget_lost"
 type loss struct {
 	m     *ebpf.Map
 	key   uint32
-	total uint64
+	total atomic.Uint64
 	// unknown is true when nobody counts, fromReader when only the reader of a
 	// perf buffer does.
 	unknown, fromReader bool
@@ -53,10 +54,11 @@ func (l *loss) read() error {
 	if err := l.m.Lookup(l.key, &l.perCPU); err != nil {
 		return fmt.Errorf("read map %s: %w", l.m, err)
 	}
-	l.total = 0
+	total := uint64(0)
 	for _, v := range l.perCPU {
-		l.total += v
+		total += v
 	}
+	l.total.Store(total)
 	return nil
 }
 

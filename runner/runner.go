@@ -94,6 +94,8 @@ type Options struct {
 
 	// Ready is called once when all programs are attached.
 	Ready func()
+	// Live is called before Ready with a look at the run, for as long as it lasts.
+	Live func(*Live)
 	// Lost is called, at most once a second for each data source, when events
 	// were lost, or additions to the map of a table: how many since the last call,
 	// how many in all.
@@ -147,6 +149,7 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (*Report, error) {
 		return nil, err
 	}
 	err := r.deliver(ctx)
+	r.live.end()
 	return r.report(), err
 }
 
@@ -192,6 +195,8 @@ type run struct {
 
 	// tracePipe is nil unless somebody wants to read it.
 	tracePipe *tracePipe
+	// live is nil unless somebody wants to look.
+	live *Live
 }
 
 // start does everything up to the moment when events are captured.
@@ -216,6 +221,10 @@ func (r *run) start(ctx context.Context) error {
 	}
 	r.kernel = nil
 	r.choice.tell()
+	if r.opts.Live != nil {
+		r.live = &Live{r: r}
+		r.opts.Live(r.live)
+	}
 	if r.opts.Ready != nil {
 		r.opts.Ready()
 	}

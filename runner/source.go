@@ -174,5 +174,5 @@ func (s *source) lost() uint64 {
 	if s.loss.fromReader {
 		return s.reader.Lost()
 	}
-	return s.loss.total
+	return s.loss.total.Load()
 }
