@@ -120,8 +120,8 @@ func checkKprobes() error {
 	return &HostError{Need: "kprobes", Hint: "use a kernel built with CONFIG_KPROBES=y, or a gadget with other hooks"}
 }
 
-// newEnv reads what formatting needs to know of the machine.
-func newEnv() *event.Env {
+// NewEnv reads what formatting needs to know of the machine.
+func NewEnv() *event.Env {
 	users, groups := &names{file: "/etc/passwd"}, &names{file: "/etc/group"}
 	return &event.Env{
 		BootToWall: bootToWall(), Location: time.Local,

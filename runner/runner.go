@@ -161,7 +161,7 @@ func newRun(p *plan.Plan, o Options) *run {
 	if o.Out == nil {
 		r.opts.Out = io.Discard
 	}
-	r.env = newEnv()
+	r.env = NewEnv()
 	r.env.Vars = o.EnvVars
 	r.out = pipe.NewOutput(r.opts.Out, r.opts.MaxEvents)
 	return r

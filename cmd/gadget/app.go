@@ -38,6 +38,9 @@ type app struct {
 	term     view.Terminal // of stdout
 	settings *settings
 
+	// runs is the directory of detached runs, of the verbs that have the flag.
+	runs string
+
 	// run and gadget are those of `gadget run`: its flags, and what it runs.
 	run    *runOptions
 	gadget *gadget

@@ -12,12 +12,14 @@ import (
 )
 
 func imageRemoveCmd(a *app) *cobra.Command {
-	return &cobra.Command{
+	force := false
+	cmd := &cobra.Command{
 		Use:     "remove IMAGE…",
 		Aliases: []string{"rm"},
 		Short:   "Remove images, or names of them",
 		Long: `Remove a name of an image; the image itself is deleted with its last name. A digest,
-or the beginning of one, stands for all names of an image.`,
+or the beginning of one, stands for all names of an image. The image of a detached run that
+goes on is only removed with --force.`,
 		Example: `  gadget image remove mysnoop:v1
   gadget image rm $(gadget image list -q --selector repository='*mysnoop')`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -28,20 +30,28 @@ or the beginning of one, stands for all names of an image.`,
 		},
 		ValidArgsFunction: a.completeImages,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runImageRemove(cmd.Context(), a, args)
+			return runImageRemove(cmd.Context(), a, args, force)
 		},
 	}
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "also the image of a detached run")
+	return cmd
 }
 
 // runImageRemove removes what it can: one image that is not there does not keep the
 // others.
-func runImageRemove(ctx context.Context, a *app, names []string) error {
+func runImageRemove(ctx context.Context, a *app, names []string, force bool) error {
 	store, err := a.openStore()
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, name := range names {
+		if !force {
+			if err := a.notInUse(ctx, name); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
 		removed, err := store.Remove(ctx, name)
 		if errors.Is(err, registry.ErrNotFound) {
 			err = a.notRemovable(ctx, name, err)
@@ -58,6 +68,29 @@ func runImageRemove(ctx context.Context, a *app, names []string) error {
 		return errs[0]
 	}
 	return errors.Join(errs...)
+}
+
+// notInUse refuses a name whose image a detached run has that goes on.
+func (a *app) notInUse(ctx context.Context, name string) error {
+	found, err := a.find(ctx, name)
+	if err != nil || found.builtIn {
+		return nil // it will be told better
+	}
+	dir, err := a.runsDir()
+	if err != nil {
+		return nil // then there is none
+	}
+	runs, err := dir.List()
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		if !r.State.Status.Ended() && r.State.Digest == found.desc.Digest.String() {
+			f := &fault{code: exitFailure, err: fmt.Errorf("%s is the image of the run %s", found.name, r.State.Name)}
+			return f.hint("--force removes it all the same; the run goes on")
+		}
+	}
+	return nil
 }
 
 // notRemovable tells a built-in gadget from a name that is nobody's.

@@ -46,6 +46,13 @@ back with the containers they belong to.`,
 	)
 	root.AddCommand(
 		runCmd(a),
+		listCmd(a),
+		logsCmd(a),
+		attachCmd(a),
+		showCmd(a),
+		stopCmd(a),
+		rmCmd(a),
+		pruneCmd(a),
 		schemaCmd(a),
 		imageCmd(a),
 		headersCmd(a),

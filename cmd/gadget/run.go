@@ -29,6 +29,8 @@ type runOptions struct {
 	pull       choice
 	transport  transportOptions
 	trust      trustOptions
+	detach     detachOptions
+	ready      readyOptions
 }
 
 func runCmd(a *app) *cobra.Command {
@@ -80,6 +82,11 @@ exit code.`,
   gadget run ghcr.io/acme/mysnoop:v1
   gadget run oci-archive:mysnoop.tar
 
+  # leave it running, look at it later, end it
+  id=$(gadget run -d trace_exec --name execs)
+  gadget logs execs --since 5m
+  gadget stop execs
+
   # build and run the source in a directory, again after every change
   gadget run ./mysnoop --host --watch`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -112,6 +119,8 @@ exit code.`,
 	fs.Var(&opts.pull, "pull", "get the image from its registry: missing, always, never or newer")
 	opts.transport.addTo(cmd)
 	opts.trust.addTo(cmd)
+	opts.detach.addTo(a, cmd)
+	opts.ready.addTo(cmd)
 	opts.pull.complete(cmd, "pull")
 	return cmd
 }
@@ -154,6 +163,15 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 	if err != nil {
 		return err
 	}
+	if err := opts.detach.check(cmd); err != nil {
+		return err
+	}
+	if err := opts.ready.check(a, cmd); err != nil {
+		return err
+	}
+	if opts.detach.leaves(a) {
+		return opts.startDetached(ctx, a, cmd)
+	}
 	for _, name := range g.envVars() {
 		if !slices.Contains(opts.show.variables, name) {
 			a.log.Info("the gadget would show an environment variable if --env-vars allowed it", "name", name)
@@ -166,6 +184,7 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var untold error
 	o := runner.Options{
 		Params:     g.flags.values(cmd),
 		BufferSize: int(opts.bufferSize),
@@ -186,6 +205,12 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		PrintInterval: opts.printInterval(cmd, g),
 		Ready: func() {
 			a.log.Info("ready")
+			// A detached run tells it when it has written down that it is.
+			if !opts.detach.detach {
+				if untold = opts.ready.tell(a, nil); untold != nil {
+					cancel()
+				}
+			}
 			// Loading does not count: a slow machine would show less.
 			if opts.timeout > 0 {
 				time.AfterFunc(time.Duration(opts.timeout), cancel)
@@ -198,7 +223,10 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		Log:    a.log,
 	}
 	opts.kernel.apply(&o, a)
-	return cmp.Or(opts.execute(ctx, a, own, o, cancel), closeEvents())
+	if opts.detach.detach {
+		return opts.runDetached(ctx, a, cmd, o)
+	}
+	return cmp.Or(opts.execute(ctx, a, own, o, cancel), untold, closeEvents())
 }
 
 // execute runs the gadget, and the command if there is one.

@@ -49,6 +49,9 @@ func extendRun(ctx context.Context, a *app, root *cobra.Command, args []string) 
 	} else {
 		ahead.app.trust = &ahead.app.run.trust
 	}
+	if _, forked := a.env(envDetached); forked {
+		ahead.app.run.pull.value = pullNever // whoever started this one has pulled
+	}
 	g, err := ahead.app.openGadget(ctx, ahead.image)
 	if err == nil {
 		err = customize(a, g, rest)

@@ -16,8 +16,9 @@ var unsupported = []struct {
 	why  string
 }{
 	{[]string{"file"}, false, "running from a manifest"},
-	{[]string{"detach", "attach"}, true, "detached runs"},
-	{[]string{"name", "id", "tags", "event-buffer-length", "remote-address"}, false, "detached runs"},
+	{[]string{"attach"}, true, "this name; see gadget attach"},
+	{[]string{"event-buffer-length"}, false, "counting what is kept; see --keep"},
+	{[]string{"tags", "remote-address"}, false, "runs on other machines"},
 	{[]string{"node", "enrich-with-k8s-apiserver", "kubeconfig"}, false, "asking the Kubernetes API server; names come from the container runtime"},
 	{[]string{"podname", "namespace", "selector", "all-namespaces"}, false, "this name; use --k8s-podname, --k8s-namespace or --k8s-selector"},
 	{[]string{"runtime-containerimage-digest", "runtime-containerimage-id"}, false, "choosing by image digest; use --image"},

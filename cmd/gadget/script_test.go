@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/gadget-bpf/gadget/internal/detached"
 )
 
 // update rewrites the CLI reference and what scripts compare.
@@ -71,6 +73,9 @@ func scriptEnv(e *testscript.Env) error {
 	// Headers are unpacked once for all scripts.
 	e.Setenv("XDG_CACHE_HOME", cache)
 	e.Setenv("GADGET_STORE", filepath.Join(e.WorkDir, "store"))
+	runs := filepath.Join(e.WorkDir, "runs")
+	e.Setenv("GADGET_RUNS", runs)
+	e.Defer(func() { killRuns(runs) })
 	e.Setenv("GOARCH", runtime.GOARCH)
 	for _, name := range []string{"snoop", "kill"} {
 		if err := os.CopyFS(filepath.Join(e.WorkDir, name), os.DirFS("testdata/gadgets/"+name)); err != nil {
@@ -78,6 +83,14 @@ func scriptEnv(e *testscript.Env) error {
 		}
 	}
 	return nil
+}
+
+// killRuns ends what a script that failed has left running.
+func killRuns(dir string) {
+	runs, _ := detached.At(dir).List()
+	for _, r := range runs {
+		_ = r.State.Process.Kill()
+	}
 }
 
 // cmdExit runs a command and checks its exit code: exit CODE PROGRAM [ARG…]. Its

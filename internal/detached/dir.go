@@ -292,6 +292,7 @@ func (d *Dir) Find(name string) (*Run, error) {
 	if len(missing.Several) == 1 {
 		return found, nil
 	}
+	slices.Sort(missing.Several)
 	return nil, missing
 }
 

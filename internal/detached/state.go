@@ -163,6 +163,9 @@ func CheckName(name string) error {
 	return nil
 }
 
+// IsID reports whether a text may be the id of a run.
+func IsID(id string) bool { return idForm.MatchString(id) }
+
 // maxState bounds what is read of a state file and of an answer.
 const maxState = 16 << 20
 
