@@ -4,7 +4,7 @@
 //	Build           parse metadata → compile for each platform → check → schemas.Image
 //	Compile         one C file for one platform, for whoever needs just that
 //
-// The only tool it needs is clang. The headers that gadgets include are embedded
+// The only tool it needs is clang, on this machine or in a container. The headers that gadgets include are embedded
 // in the binary, DWARF is stripped here, and nothing depends on the directory,
 // the time or the machine: same source, same clang, same bytes.
 package builder
@@ -42,8 +42,18 @@ type Options struct {
 	Stderr io.Writer
 	// Types are those of kernels to be packed; the zero value packs none.
 	Types KernelTypes
-	// Clang is the compiler to use; "" stands for the newest on PATH.
+	// Clang is the compiler to use; "" stands for what Builder finds.
 	Clang string
+	// Builder says where clang runs: Auto, Host, Podman, Docker, or image=REF for an
+	// image with a clang of its own; "" is Auto. BuilderImage is such an image for
+	// Podman and Docker; "" stands for [DefaultBuilderImage].
+	Builder, BuilderImage string
+	// BuilderPull says when the image is pulled: missing, always or never; "" is
+	// missing. Offline forbids it.
+	BuilderPull string
+	Offline     bool
+	// Notice is called before what takes long, such as pulling an image; nil is silent.
+	Notice func(string)
 	// CacheDir is where the headers are unpacked for clang, once for all builds;
 	// "" stands for the user's cache directory.
 	CacheDir string

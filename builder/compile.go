@@ -40,6 +40,8 @@ func (e *CompileError) Unwrap() error { return e.Err }
 type compiler struct {
 	clang   string
 	headers headers
+	// container runs clang in place of this machine, unless it is nil.
+	container *container
 	// tmp is a private directory for what clang writes.
 	tmp string
 	// color and quiet: how diagnostics look, and whether errors must carry them.
@@ -48,19 +50,12 @@ type compiler struct {
 
 // newCompiler finds clang and unpacks the headers.
 func newCompiler(ctx context.Context, o Options) (*compiler, error) {
-	c := &compiler{clang: o.Clang, color: o.Color, quiet: o.Stderr == nil}
+	c := &compiler{color: o.Color, quiet: o.Stderr == nil}
 	var err error
 	if c.headers, err = openHeaders(embedded, o.CacheDir); err != nil {
 		return nil, err
 	}
-	if c.clang == "" {
-		var found Clang
-		found, err = FindClang(ctx, os.Getenv("PATH"))
-		c.clang = found.Path
-	} else {
-		c.clang, err = exec.LookPath(c.clang)
-	}
-	if err == nil {
+	if err = c.find(ctx, &o); err == nil {
 		c.tmp, err = os.MkdirTemp("", "gadget-build-")
 	}
 	if err != nil {
@@ -85,25 +80,25 @@ func (c *compiler) compile(ctx context.Context, program string, p platform) (obj
 	if err != nil {
 		return nil, nil, fmt.Errorf("compile %s: %w", program, err)
 	}
-	out := filepath.Join(c.tmp, p.arch+".bpf.o")
-	cmd := exec.CommandContext(ctx, c.clang, c.args(abs, out, p)...)
-	cmd.Dir = c.tmp
-	// Nothing else of the environment reaches clang: CPATH and friends add
-	// directories, and __DATE__ is the clock.
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + c.tmp, "LC_ALL=C", "SOURCE_DATE_EPOCH=0"}
-	var text bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &text, &text
-	runErr := cmd.Run()
-	diagnostics = c.asWritten(text.Bytes(), abs, program)
-
-	if ctx.Err() != nil {
-		return nil, nil, ctx.Err()
+	// Each run has a directory of its own, which is all that a container may write.
+	out := filepath.Join(c.tmp, p.arch)
+	if err := os.Mkdir(out, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("compile %s: %w", program, err)
 	}
-	if runErr != nil {
+	seen := c.viewOf(abs, out, p)
+	text, runErr := c.run(ctx, seen, filepath.Dir(abs), out, p)
+	diagnostics = asWritten(text, seen, program)
+
+	var engine *EngineError
+	switch {
+	case ctx.Err() != nil:
+		return nil, nil, ctx.Err()
+	case errors.As(runErr, &engine):
+		return nil, nil, runErr
+	case runErr != nil:
 		return nil, diagnostics, c.failure(program, p, diagnostics, runErr)
 	}
-	object, err = os.ReadFile(out)
-	if err == nil {
+	if object, err = readObject(filepath.Join(out, p.arch+".bpf.o")); err == nil {
 		object, err = stripDebug(object)
 	}
 	if err != nil {
@@ -112,22 +107,53 @@ func (c *compiler) compile(ctx context.Context, program string, p platform) (obj
 	return object, diagnostics, nil
 }
 
+// maxObject bounds what clang may have written, in bytes.
+const maxObject = 256 << 20
+
+// readObject reads what clang has written. That of a stranger's image may have left a
+// link there.
+func readObject(path string) ([]byte, error) {
+	info, err := os.Lstat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", filepath.Base(path))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readFile(path, maxObject)
+}
+
+// run runs clang and returns what it said.
+func (c *compiler) run(ctx context.Context, seen view, source, out string, p platform) ([]byte, error) {
+	if c.container != nil {
+		return c.container.run(ctx, source, c.headers.dir, out, c.args(seen, p))
+	}
+	cmd := exec.CommandContext(ctx, c.clang, c.args(seen, p)...)
+	cmd.Dir = out
+	// Nothing else of the environment reaches clang: CPATH and friends add
+	// directories, and __DATE__ is the clock.
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + out, "LC_ALL=C", "SOURCE_DATE_EPOCH=0"}
+	var text bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &text, &text
+	err := cmd.Run()
+	return text.Bytes(), err
+}
+
 // args of clang.
-func (c *compiler) args(source, object string, p platform) []string {
-	in := func(name string) string { return filepath.Join(c.headers.dir, name) }
+func (c *compiler) args(seen view, p platform) []string {
 	color := "-fno-color-diagnostics"
 	if c.color {
 		color = "-fcolor-diagnostics"
 	}
-	return append(flags(c.headers.dir, p),
+	return append(flags(seen.headers, p),
 		"-mcpu=v3", "-O2", "-g", color,
 		// No directory in the bytes. The source lines that BTF carries for the
 		// verifier come from the embedded source, as the mapped path does not exist.
 		"-gdwarf-5", "-gembed-source", "-fdebug-compilation-dir=.",
-		"-ffile-prefix-map="+in("include")+"/=",
-		"-ffile-prefix-map="+c.headers.dir+"/=",
-		"-ffile-prefix-map="+filepath.Dir(source)+"/=",
-		"-x", "c", "-c", source, "-o", object,
+		"-ffile-prefix-map="+filepath.Join(seen.headers, "include")+"/=",
+		"-ffile-prefix-map="+seen.headers+"/=",
+		"-ffile-prefix-map="+filepath.Dir(seen.source)+"/=",
+		"-x", "c", "-c", seen.source, "-o", seen.object,
 	)
 }
 
@@ -149,11 +175,11 @@ func flags(headers string, p platform) []string {
 }
 
 // asWritten gives the paths in clang's messages the form that the user wrote.
-func (c *compiler) asWritten(text []byte, abs, program string) []byte {
-	text = bytes.ReplaceAll(text, []byte(filepath.Join(c.headers.dir, "include")+"/"), nil)
-	text = bytes.ReplaceAll(text, []byte(c.headers.dir+"/"), nil)
+func asWritten(text []byte, seen view, program string) []byte {
+	text = bytes.ReplaceAll(text, []byte(filepath.Join(seen.headers, "include")+"/"), nil)
+	text = bytes.ReplaceAll(text, []byte(seen.headers+"/"), nil)
 	dir, _ := filepath.Split(program)
-	return bytes.ReplaceAll(text, []byte(filepath.Dir(abs)+"/"), []byte(dir))
+	return bytes.ReplaceAll(text, []byte(filepath.Dir(seen.source)+"/"), []byte(dir))
 }
 
 // failure says why clang did not make an object.
@@ -162,6 +188,9 @@ func (c *compiler) failure(program string, p platform, diagnostics []byte, err e
 		return fmt.Errorf("compile %s: run clang: %w", program, err)
 	}
 	e := &CompileError{Program: program, Platform: p.String(), Hints: hints(diagnostics), Err: err}
+	if c.container != nil && bytes.Contains(diagnostics, []byte("file not found")) {
+		e.Hints = append(e.Hints, "clang runs in a container, which sees nothing but the directory of the program and the headers of gadget")
+	}
 	if c.quiet {
 		e.Diagnostics = string(diagnostics)
 	}

@@ -64,7 +64,11 @@ func openHeaders(files fs.FS, cache string) (headers, error) {
 	if h.dir, err = os.MkdirTemp("", "gadget-headers-"); err != nil {
 		return headers{}, fmt.Errorf("unpack eBPF headers: %w", err)
 	}
-	if err := unpack(archive, h.dir); err != nil {
+	err = unpack(archive, h.dir)
+	if err == nil {
+		err = os.Chmod(h.dir, 0o755) // a container may read it as another user
+	}
+	if err != nil {
 		return headers{}, errors.Join(fmt.Errorf("unpack eBPF headers: %w", err), os.RemoveAll(h.dir))
 	}
 	return h, nil

@@ -29,7 +29,10 @@ func explain(err error) *fault {
 	var platform *registry.PlatformError
 	var remote *registry.RemoteError
 	var buffer *runner.BufferError
+	var engine *builder.EngineError
 	switch {
+	case errors.As(err, &engine):
+		return f.hint("%s", engine.Hint)
 	case errors.As(err, &compile):
 		f.hints = append(f.hints, compile.Hints...)
 		return f.hint("nothing has been tagged; what clang says is above")

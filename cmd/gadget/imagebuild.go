@@ -30,20 +30,26 @@ type buildOptions struct {
 	iidFile   string
 	outputDir string
 	btfgen    bool
+	// where clang runs, and what image it may run in.
+	where        builderFlag
+	builderImage string
+	builderPull  choice
+	local        bool
 	// btfArchive is the directory with types of kernels.
 	btfArchive string
 }
 
 func imageBuildCmd(a *app) *cobra.Command {
-	var opts buildOptions
+	opts := buildOptions{builderPull: oneOf("WHEN", "missing", "always", "never")}
 	cmd := &cobra.Command{
 		Use:   "build [DIR]",
 		Short: "Build a gadget into an image",
 		Long: `Build the gadget in DIR (default: this directory) and keep it in the local store.
 
 A gadget is a C file and a description: program.bpf.c and gadget.yaml, or what
-build.yaml or the flags name. Only clang is needed; headers come with gadget. What
-clang says is always shown. Metadata is checked against the program, with line
+build.yaml or the flags name. Only clang is needed; headers come with gadget. Where
+there is none, or one older than version 14, it runs in a container by podman or
+docker, without a network: --builder chooses. What clang says is always shown. Metadata is checked against the program, with line
 numbers. Nothing is tagged when anything fails.
 
 The same source makes the same digest. SOURCE_DATE_EPOCH sets the image's date.`,
@@ -51,6 +57,7 @@ The same source makes the same digest. SOURCE_DATE_EPOCH sets the image's date.`
   gadget image build -t mysnoop --prog snoop.bpf.c --definition snoop.yaml
   gadget image build -t mysnoop --platform linux/arm64 --strict .
   gadget image build -t mysnoop --update-metadata .
+  gadget image build -t mysnoop --builder podman ./mysnoop
   gadget run $(gadget image build ./mysnoop)`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -72,6 +79,9 @@ The same source makes the same digest. SOURCE_DATE_EPOCH sets the image's date.`
 				return usageErrorf(cmd, "--btfgen and --btfhub-archive belong together").
 					hint("gadget image build --btfgen --btfhub-archive DIR, with files DIR/debian/12/x86_64/$(uname -r).btf and the like")
 			}
+			if err := opts.settleBuilder(cmd); err != nil {
+				return err
+			}
 			return runImageBuild(cmd.Context(), a, dir, &opts)
 		},
 	}
@@ -87,6 +97,7 @@ The same source makes the same digest. SOURCE_DATE_EPOCH sets the image's date.`
 	fs.StringVarP(&opts.outputDir, "output", "o", "", "also write the compiled objects to `DIR`, as ARCH.bpf.o")
 	fs.BoolVar(&opts.btfgen, "btfgen", false, "pack the types that the programs need of kernels that do not describe themselves; wants --btfhub-archive")
 	fs.StringVar(&opts.btfArchive, "btfhub-archive", "", "`DIR` with the types of kernels, ID/VERSION/ARCH/RELEASE.btf or .btf.tar.xz")
+	opts.addBuilder(cmd)
 	addBuildCompat(fs)
 	return cmd
 }
@@ -100,11 +111,8 @@ func addBuildCompat(fs *pflag.FlagSet) {
 			f.NoOptDefVal = "true"
 		}
 	}
-	// Every build is local, and checks the description.
-	add("local", "l", ignored{}, true)
+	// Every build checks the description.
 	add("validate-metadata", "", ignored{}, true)
-	add("builder-image", "", refusal{why: "building in a container; clang on this machine is used"}, false)
-	add("builder-image-pull", "", refusal{why: "building in a container; clang on this machine is used"}, false)
 }
 
 // runImageBuild builds first and touches the store only with a whole image.
@@ -174,15 +182,10 @@ func (a *app) build(ctx context.Context, dir string, opts *buildOptions) (*schem
 		}
 	}
 	style := a.errTerm()
-	result, err := builder.Build(ctx, source, builder.Options{
-		Platforms: opts.platforms,
-		Created:   created,
-		Version:   version,
-		Strict:    opts.strict,
-		Types:     types,
-		Color:     style.Color,
-		Stderr:    a.err,
-	})
+	o := a.builderOptions()
+	o.Platforms, o.Created, o.Strict, o.Types = opts.platforms, created, opts.strict, types
+	o.Builder, o.BuilderImage, o.BuilderPull = string(opts.where), opts.builderImage, opts.builderPull.String()
+	result, err := builder.Build(ctx, source, o)
 	var refused *builder.CheckError
 	if errors.As(err, &refused) {
 		printProblems(a.err, style, refused.Problems, opts.strict)

@@ -74,7 +74,7 @@ func (a *app) lint(ctx context.Context, name string) ([]schemas.Problem, error) 
 		if err != nil {
 			return nil, err
 		}
-		return builder.Lint(ctx, source, builder.Options{Color: a.errTerm().Color, Stderr: a.err})
+		return builder.Lint(ctx, source, a.builderOptions())
 	}
 	image, _, err := a.runnable(ctx, name)
 	if err != nil {

@@ -17,7 +17,7 @@ func (a *app) updateMetadata(ctx context.Context, dir string, opts *buildOptions
 	if err != nil {
 		return err
 	}
-	text, added, err := builder.UpdateMetadata(ctx, dir, source, builder.Options{Color: a.errTerm().Color, Stderr: a.err})
+	text, added, err := builder.UpdateMetadata(ctx, dir, source, a.builderOptions())
 	if err != nil {
 		return err
 	}
