@@ -204,7 +204,7 @@ func startPodman(t *testing.T) {
 	for name, text := range map[string]string{
 		"containers.conf": "[engine]\nruntime = \"runc\"\ntmp_dir = \"" + dir + "/tmp\"\n" +
 			"[containers]\npids_limit = -1\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=1000:1000\"]\n",
-		"storage.conf":    fmt.Sprintf("[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n", dir+"/graph", dir+"/run"),
+		"storage.conf": fmt.Sprintf("[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n", dir+"/graph", dir+"/run"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
