@@ -120,7 +120,7 @@ func (d *detachedRun) encoder(s *plan.Source, env *event.Env) (event.Encoder, er
 		d.sources = append(d.sources, s)
 	}
 	d.sources[number] = s
-	return history.NewEncoder(number), nil
+	return history.NewEncoder(number, s.Layout, env), nil
 }
 
 func (d *detachedRun) setLive(live *runner.Live) {

@@ -226,7 +226,8 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 	if opts.detach.detach {
 		return opts.runDetached(ctx, a, cmd, o)
 	}
-	return cmp.Or(opts.execute(ctx, a, own, o, cancel), untold, closeEvents())
+	err = opts.execute(ctx, a, own, o, cancel)
+	return cmp.Or(err, untold, closeEvents())
 }
 
 // execute runs the gadget, and the command if there is one.

@@ -11,22 +11,26 @@ import (
 
 // kindNames by Kind.
 var kindNames = []string{
-	"invalid",
-	"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64",
-	"cstring", "bytes", "rest-bytes", "rest-string", "rest-args",
-	"wall-time", "timestamp",
-	"errno", "signal", "syscall", "file-mode", "file-flags", "human-size", "duration", "cpu-time", "user", "group",
-	"enum-name", "enum-set",
-	"l3-addr", "l4-addr", "l4-proto", "l4-endpoint",
-	"from-container", "env-var", "added",
+	Invalid: "invalid",
+	Bool:    "bool", Int8: "int8", Int16: "int16", Int32: "int32", Int64: "int64",
+	Uint8: "uint8", Uint16: "uint16", Uint32: "uint32", Uint64: "uint64", Float32: "float32", Float64: "float64",
+	CString: "cstring", Bytes: "bytes", RestBytes: "rest-bytes", RestString: "rest-string", RestArgs: "rest-args",
+	WallTime: "wall-time", Timestamp: "timestamp",
+	Errno: "errno", Signal: "signal", Syscall: "syscall", FileMode: "file-mode", FileFlags: "file-flags",
+	HumanSize: "human-size", Duration: "duration", CPUTime: "cpu-time", User: "user", Group: "group",
+	EnumName: "enum-name", EnumSet: "enum-set",
+	L3Addr: "l3-addr", L4Addr: "l4-addr", L4Proto: "l4-proto", L4Endpoint: "l4-endpoint",
+	FromContainer: "from-container", Unit: "unit", Cgroup: "cgroup", EnvVar: "env-var", Added: "added",
 }
 
 // attrNames by ContainerAttr.
 var attrNames = []string{
-	"k8s.node", "k8s.namespace", "k8s.podName", "k8s.containerName", "k8s.hostnetwork", "k8s.podLabels",
-	"k8s.owner.kind", "k8s.owner.name",
-	"runtime.containerName", "runtime.runtimeName", "runtime.containerId", "runtime.containerPid",
-	"runtime.containerImageName", "runtime.containerImageDigest", "runtime.containerStartedAt",
+	K8sNode: "k8s.node", K8sNamespace: "k8s.namespace", K8sPodName: "k8s.podName", K8sContainerName: "k8s.containerName",
+	K8sHostNetwork: "k8s.hostnetwork", K8sPodLabels: "k8s.podLabels", K8sOwnerKind: "k8s.owner.kind", K8sOwnerName: "k8s.owner.name",
+	RuntimeContainerName: "runtime.containerName", RuntimeName: "runtime.runtimeName", RuntimeContainerID: "runtime.containerId",
+	RuntimeContainerPID: "runtime.containerPid", RuntimeImageName: "runtime.containerImageName",
+	RuntimeImageDigest: "runtime.containerImageDigest", RuntimeStartedAt: "runtime.containerStartedAt",
+	RuntimeLabels: "runtime.labels", RuntimeStatus: "runtime.status",
 }
 
 // ellipsisNames by Ellipsis.
@@ -67,7 +71,7 @@ func (e *Ellipsis) UnmarshalText(text []byte) error {
 }
 
 func nameOf(names []string, i int, what string) ([]byte, error) {
-	if i >= len(names) {
+	if i >= len(names) || names[i] == "" {
 		return nil, fmt.Errorf("%s %d has no name", what, i)
 	}
 	return []byte(names[i]), nil
@@ -75,7 +79,7 @@ func nameOf(names []string, i int, what string) ([]byte, error) {
 
 func numberOf(names []string, text []byte, what string) (int, error) {
 	i := slices.Index(names, string(text))
-	if i < 0 {
+	if i < 0 || len(text) == 0 {
 		return 0, fmt.Errorf("there is no %s %q in this version", what, text)
 	}
 	return i, nil

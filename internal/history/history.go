@@ -61,11 +61,11 @@ var kindNames = []string{"tracer", "iterator", "map-iterator", "rendered", "proc
 func Describe(sources []*plan.Source, env *event.Env) ([]byte, error) {
 	d := Description{Version: descriptionVersion, BootToWall: env.BootToWall, Vars: env.Vars}
 	for _, s := range sources {
-		kept := Source{Name: s.Name, Kind: kindNames[s.Kind], Layout: s.Layout, Map: s.Map, Interval: s.Interval, Count: s.Count}
+		source := Source{Name: s.Name, Kind: kindNames[s.Kind], Layout: kept(s.Layout), Map: s.Map, Interval: s.Interval, Count: s.Count}
 		if s.Rendering != nil {
-			kept.Rendering = s.Rendering.Layout
+			source.Rendering = s.Rendering.Layout
 		}
-		d.Sources = append(d.Sources, kept)
+		d.Sources = append(d.Sources, source)
 	}
 	text, err := json.Marshal(d)
 	if err != nil {
@@ -96,12 +96,12 @@ func ParseDescription(text []byte) (*Description, error) {
 // source.
 func (d *Description) Plan() (*plan.Plan, []*plan.Source) {
 	p := &plan.Plan{}
-	var kept []*plan.Source
+	var sources []*plan.Source
 	for i := range d.Sources {
 		k := &d.Sources[i]
 		s := &plan.Source{Name: k.Name, Kind: plan.SourceKind(slices.Index(kindNames, k.Kind)), Layout: k.Layout, Map: k.Map, Interval: k.Interval, Count: k.Count}
 		p.Sources = append(p.Sources, s)
-		kept = append(kept, s)
+		sources = append(sources, s)
 		if k.Rendering == nil {
 			continue
 		}
@@ -110,5 +110,5 @@ func (d *Description) Plan() (*plan.Plan, []*plan.Source) {
 			p.Sources = append(p.Sources, s.Rendering)
 		}
 	}
-	return p, kept
+	return p, sources
 }

@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gadget-bpf/gadget/internal/event"
 	"github.com/gadget-bpf/gadget/internal/plan"
+	"github.com/gadget-bpf/gadget/schemas"
 )
 
 // layout has a number, a text that follows, an added text and what containers have.
@@ -22,6 +25,7 @@ func layout() *event.Layout {
 		{Name: "n", Kind: event.Uint64, Size: 8},
 		{Name: "tail", Kind: event.RestString, Offset: 8},
 		{Name: "more", Kind: event.Added},
+		{Name: "unit", Kind: event.Unit, Size: 4},
 		{Name: "k8s.podLabels", Kind: event.FromContainer, Attr: event.K8sPodLabels},
 		{Name: "runtime.containerName", Kind: event.FromContainer, Attr: event.RuntimeContainerName},
 		{Name: "runtime.containerStartedAt", Kind: event.FromContainer, Attr: event.RuntimeStartedAt},
@@ -80,7 +84,7 @@ func TestRoundTrip(t *testing.T) {
 	direct := event.NewJSON(layout(), &event.Env{}, event.JSONOptions{})
 	var want []byte
 	w, path := ring(t, 0)
-	enc := NewEncoder(0)
+	enc := NewEncoder(0, layout(), &event.Env{})
 	var block []byte
 	for i, r := range records {
 		want = direct.Append(want, r)
@@ -114,11 +118,83 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestMomentary: what only the moment of the event knows is kept.
+func TestMomentary(t *testing.T) {
+	env := &event.Env{Place: func(pid uint32) (string, string) { return fmt.Sprintf("%d.service", pid), "/x" }}
+	w, path := ring(t, 0)
+	_, _ = w.Write(NewEncoder(0, layout(), env).Append(nil, record(7, "", nil)))
+	r, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if text, _ := read(t, r, jsonDecoder(kept(layout()))); !strings.Contains(text, `"more":"added"`) || !strings.Contains(text, `"unit":"7.service"`) {
+		t.Error(text)
+	}
+}
+
+// TestContainers: all that is known of a container is kept but for the labels one by one.
+func TestContainers(t *testing.T) {
+	want := &event.Container{}
+	v := reflect.ValueOf(want).Elem()
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString(v.Type().Field(i).Name)
+		case reflect.Uint32, reflect.Uint64:
+			f.SetUint(uint64(i + 1))
+		case reflect.Int64:
+			f.SetInt(int64(i + 1))
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.Map:
+		default:
+			t.Errorf("%s: nobody knows how to keep it", v.Type().Field(i).Name)
+		}
+	}
+	r := frames{rest: appendContainer(nil, want)}
+	if diff := cmp.Diff(want, r.container()); diff != "" || r.bad {
+		t.Errorf("(-container +kept)\n%s", diff)
+	}
+}
+
+// TestNames: every kind of field and attribute of containers that a plan uses has a
+// name in files, the right one.
+func TestNames(t *testing.T) {
+	md, _, err := schemas.ParseMetadata("gadget.yaml", []byte("operator:\n  process:\n    emitstats: true\n  cgroup:\n    emitstats: true\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.New(nil, md)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := Describe(p.Sources, &event.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := ParseDescription(text)
+	if err != nil || len(d.Sources) != 2 {
+		t.Fatal(len(d.Sources), err)
+	}
+	for i, s := range d.Sources {
+		if diff := cmp.Diff(kept(p.Sources[i].Layout), s.Layout, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-plan +read)\n%s", s.Name, diff)
+		}
+	}
+	for k := event.Invalid; k <= event.Added; k++ {
+		var back event.Kind
+		if text, err := k.MarshalText(); err != nil || back.UnmarshalText(text) != nil || back != k {
+			t.Errorf("kind %d is %q in files: %v", k, text, err)
+		}
+	}
+}
+
 // TestOverwritten fills a ring many times over: what is there is the newest, without
 // a gap, and the rest is counted.
 func TestOverwritten(t *testing.T) {
 	w, path := ring(t, MinKeep)
-	enc := NewEncoder(0)
+	enc := NewEncoder(0, layout(), &event.Env{})
 	const n = 20000
 	r, err := Open(path)
 	if err != nil {
@@ -152,7 +228,7 @@ func TestOverwritten(t *testing.T) {
 // TestTooLarge leaves out what has no room at all.
 func TestTooLarge(t *testing.T) {
 	w, path := ring(t, MinKeep)
-	enc := NewEncoder(0)
+	enc := NewEncoder(0, layout(), &event.Env{})
 	_, _ = w.Write(enc.Append(nil, record(1, strings.Repeat("z", MinKeep), nil)))
 	_, _ = w.Write(enc.Append(nil, record(2, "", nil)))
 	r, err := Open(path)
@@ -182,7 +258,7 @@ func TestWhileWriting(t *testing.T) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	group.Go(func() {
-		enc := NewEncoder(0)
+		enc := NewEncoder(0, layout(), &event.Env{})
 		for i := range n {
 			_, _ = w.Write(enc.Append(nil, record(uint64(i), strings.Repeat("y", i%100), nil)))
 		}
@@ -205,7 +281,7 @@ func TestTables(t *testing.T) {
 	l := layout()
 	l.Array = true
 	w, path := ring(t, 0)
-	enc := NewEncoder(0)
+	enc := NewEncoder(0, layout(), &event.Env{})
 	for i := range 3 {
 		b := enc.Begin(nil)
 		for j := range i {
@@ -241,7 +317,7 @@ func TestDamaged(t *testing.T) {
 		}
 	}
 	w, path := ring(t, 0)
-	_, _ = w.Write(NewEncoder(0).Append(nil, record(1, "abc", nil)))
+	_, _ = w.Write(NewEncoder(0, layout(), &event.Env{}).Append(nil, record(1, "abc", nil)))
 	w.ring[headSize+12] ^= 1
 	r, err := Open(path)
 	if err != nil {
@@ -256,7 +332,7 @@ func TestDamaged(t *testing.T) {
 // TestNoAllocations: keeping a record costs none.
 func TestNoAllocations(t *testing.T) {
 	w, _ := ring(t, 0)
-	enc := NewEncoder(0)
+	enc := NewEncoder(0, layout(), &event.Env{})
 	rec := record(1, "some text", &event.Container{Name: "web"})
 	buf := make([]byte, 0, 64<<10)
 	if n := testing.AllocsPerRun(1000, func() {
@@ -271,7 +347,7 @@ func TestNoAllocations(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	enc := NewEncoder(0)
+	enc := NewEncoder(0, layout(), &event.Env{})
 	b := enc.Append(nil, record(1, "one", &event.Container{Name: "web", PID: 2}))
 	f.Add(b)
 	f.Add(enc.End(enc.Append(enc.Begin(nil), record(2, "", nil))))
@@ -302,7 +378,7 @@ func FuzzDescription(f *testing.F) {
 // record has 200 bytes and a container, a block 100 records.
 func BenchmarkKeep(b *testing.B) {
 	w, _ := ring(b, 10<<20)
-	enc := NewEncoder(0)
+	enc := NewEncoder(0, layout(), &event.Env{})
 	rec := &event.Record{Raw: make([]byte, 200), Container: &event.Container{Name: "web"}}
 	buf := make([]byte, 0, 64<<10)
 	b.ReportAllocs()

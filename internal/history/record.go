@@ -28,6 +28,11 @@ const blockHead = 8
 // what containers it has not seen.
 type Encoder struct {
 	source uint32
+	// momentary fields are kept as added texts, from slot first on.
+	momentary []*event.Field
+	first     int
+	text      *event.Formatter
+	value     []byte
 	// containers of the block, by their order.
 	containers map[*event.Container]uint64
 	last       *event.Container
@@ -37,8 +42,34 @@ type Encoder struct {
 var _ event.Encoder = (*Encoder)(nil)
 
 // NewEncoder returns the encoder of the data source of that number.
-func NewEncoder(source int) *Encoder {
-	return &Encoder{source: uint32(source), containers: map[*event.Container]uint64{}}
+func NewEncoder(source int, l *event.Layout, env *event.Env) *Encoder {
+	e := &Encoder{source: uint32(source), containers: map[*event.Container]uint64{}, text: event.NewFormatter(env)}
+	e.momentary, e.first = momentary(l)
+	return e
+}
+
+// momentary are the fields whose values are only known while the process of the event
+// is there, and the first slot of added texts that is free for them.
+func momentary(l *event.Layout) (fields []*event.Field, first int) {
+	for i := range l.Fields {
+		switch f := &l.Fields[i]; f.Kind {
+		case event.Unit, event.Cgroup:
+			fields = append(fields, f)
+		case event.Added:
+			first = max(first, f.Slot+1)
+		}
+	}
+	return fields, first
+}
+
+// kept is the layout of the records that an Encoder keeps.
+func kept(l *event.Layout) *event.Layout {
+	k := l.Clone()
+	fields, first := momentary(k)
+	for i, f := range fields {
+		f.Kind, f.Slot = event.Added, first+i
+	}
+	return k
 }
 
 // Begin implements event.Encoder.
@@ -56,11 +87,32 @@ func (e *Encoder) Append(dst []byte, rec *event.Record) []byte {
 	}
 	dst = binary.AppendUvarint(append(dst, frameRecord), number)
 	dst = appendBytes(dst, rec.Raw)
-	dst = binary.AppendUvarint(dst, uint64(len(rec.Added)))
-	for _, text := range rec.Added {
+	dst = e.added(dst, rec)
+	binary.NativeEndian.PutUint32(dst, binary.NativeEndian.Uint32(dst)+1)
+	return dst
+}
+
+// added appends the added texts of a record, and those of momentary fields after them.
+func (e *Encoder) added(dst []byte, rec *event.Record) []byte {
+	if len(e.momentary) == 0 {
+		dst = binary.AppendUvarint(dst, uint64(len(rec.Added)))
+		for _, text := range rec.Added {
+			dst = appendBytes(dst, text)
+		}
+		return dst
+	}
+	dst = binary.AppendUvarint(dst, uint64(e.first+len(e.momentary)))
+	for slot := range e.first {
+		var text []byte
+		if slot < len(rec.Added) {
+			text = rec.Added[slot]
+		}
 		dst = appendBytes(dst, text)
 	}
-	binary.NativeEndian.PutUint32(dst, binary.NativeEndian.Uint32(dst)+1)
+	for _, f := range e.momentary {
+		e.value = e.text.Append(e.value[:0], f, rec)
+		dst = appendBytes(dst, e.value)
+	}
 	return dst
 }
 
@@ -93,10 +145,10 @@ func (e *Encoder) container(dst []byte, c *event.Container) ([]byte, uint64) {
 }
 
 // texts of a container in the order in which they are kept; new ones come last.
-func texts(c *event.Container) [13]*string {
+func texts(c *event.Container) [17]*string {
 	return [...]*string{
 		&c.Runtime, &c.ID, &c.Name, &c.Image, &c.ImageDigest, &c.CgroupPath, &c.Node, &c.Namespace, &c.Pod, &c.PodContainer,
-		&c.PodLabels, &c.OwnerKind, &c.OwnerName,
+		&c.PodLabels, &c.OwnerKind, &c.OwnerName, &c.LabelText, &c.Status, &c.Source, &c.PodUID,
 	}
 }
 
