@@ -41,6 +41,25 @@ func TestCredentialFiles(t *testing.T) {
 	}
 }
 
+// TestSudo finds the login of the user who called sudo, after root's own.
+func TestSudo(t *testing.T) {
+	root, ann := t.TempDir(), t.TempDir()
+	vars := map[string]string{"HOME": root, "SUDO_USER": "ann", "SUDO_UID": "4242"}
+	files := CredentialFiles(func(name string) (string, bool) { v, ok := vars[name]; return v, ok }, "", func(user string) string {
+		return map[string]string{"ann": ann}[user]
+	})
+	for _, c := range []struct{ home, user string }{{ann, "ann"}, {root, "root"}} {
+		if err := os.Mkdir(filepath.Join(c.home, ".docker"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(c.home, ".docker", "config.json"), authFileOf("ghcr.io", c.user, "secret"))
+		got, err := (&Credentials{Files: files}).find(t.Context(), ref(t, "ghcr.io/acme/tool"))
+		if err != nil || got.Username != c.user {
+			t.Errorf("found %+v, %v, want that of %s", got, err, c.user)
+		}
+	}
+}
+
 // TestCredentialKeys tries every way in which tools write a registry.
 func TestCredentialKeys(t *testing.T) {
 	tests := []struct {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -213,6 +215,17 @@ func TestAnswers(t *testing.T) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		io.WriteString(w, "<!doctype html><title>log in</title>")
 	}
+	typed := func(mediaType string) http.HandlerFunc {
+		const body = `{"schemaVersion":2,"config":{"mediaType":"application/vnd.docker.container.image.v1+json"}}`
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", mediaType)
+			w.Header().Set("Docker-Content-Digest", digest.FromString(body).String())
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+			if r.Method != http.MethodHead {
+				io.WriteString(w, body)
+			}
+		}
+	}
 	huge := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
 		w.Header().Set("Content-Length", "99999999999")
@@ -229,6 +242,8 @@ func TestAnswers(t *testing.T) {
 		{"unauthorized", json(401, ""), "not logged in (401"},
 		{"not found", json(404, ""), "not found in registry"},
 		{"teapot", json(418, ""), "418"},
+		{"no manifest", typed("application/json"), `answered with "application/json" instead of a manifest`},
+		{"container image", typed("application/vnd.docker.distribution.manifest.v2+json"), "not a gadget image"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
