@@ -102,7 +102,7 @@ func TestIteratorRefusals(t *testing.T) {
 	if _, err := Run(t.Context(), p, Options{Host: true, Out: &out, Encoder: json}); err != nil {
 		t.Errorf("with an alternative: %v", err)
 	}
-	if want := fmt.Sprintf(`{"pid":%d}`, os.Getpid()); strings.Count(out.String(), want) != 1 {
+	if want := fmt.Sprintf(`,"pid":%d}`, os.Getpid()); strings.Count(out.String(), want) != 1 {
 		t.Errorf("this process is not in it once: %.300s", &out)
 	}
 	p.Groups = nil

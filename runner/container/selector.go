@@ -2,6 +2,7 @@ package container
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gadget-bpf/gadget/internal/event"
@@ -12,10 +13,13 @@ import (
 type Selector struct {
 	// None matches no container, whatever else is said.
 	None bool
-	// Name matches the container's name, its id, or the first 12 digits of it.
+	// Name matches the container's name, its id, or the beginning of that: six
+	// hexadecimal digits or more.
 	Name Patterns
 	// Image matches the image's name, Runtime that of the runtime.
 	Image, Runtime Patterns
+	// Digest matches the digest of the image, of which 12 digits count.
+	Digest Digests
 	// Namespace, Pod and PodContainer match the Kubernetes names that a runtime
 	// keeps in labels.
 	Namespace, Pod, PodContainer Patterns
@@ -30,7 +34,7 @@ func (s *Selector) Empty() bool {
 
 // needsName is true when only a runtime's answer can satisfy the selector.
 func (s *Selector) needsName() bool {
-	for _, p := range []Patterns{s.Name, s.Image, s.Namespace, s.Pod, s.PodContainer} {
+	for _, p := range []Patterns{s.Name, s.Image, Patterns(s.Digest), s.Namespace, s.Pod, s.PodContainer} {
 		if len(p) > 0 {
 			return true
 		}
@@ -43,8 +47,9 @@ func (s *Selector) WantsRuntime(name string) bool { return s.Runtime.Match(name)
 
 // Match says whether the container is one of those chosen.
 func (s *Selector) Match(c *event.Container) bool {
-	return !s.None && s.Name.Match(c.Name, c.ID, abbreviate(c.ID)) &&
+	return !s.None && s.Name.matchContainer(c) &&
 		s.Image.Match(c.Image) &&
+		Patterns(s.Digest).Match(shortDigest(c.ImageDigest)) &&
 		s.Runtime.Match(c.Runtime) &&
 		s.Namespace.Match(c.Namespace) &&
 		s.Pod.Match(c.Pod) &&
@@ -72,14 +77,35 @@ func ParsePatterns(list string) (Patterns, error) {
 }
 
 // Match says whether one of the values, which are names of the same thing, is chosen.
+// What has no name, "", is not named by any pattern, nor excluded by one.
 func (p Patterns) Match(values ...string) bool {
+	return p.match(func(text string) bool {
+		return slices.ContainsFunc(values, func(v string) bool { return v != "" && glob(text, v) })
+	})
+}
+
+// matchContainer is Match for the name and the id of a container.
+func (p Patterns) matchContainer(c *event.Container) bool {
+	return p.match(func(text string) bool {
+		return c.Name != "" && glob(text, c.Name) || c.ID != "" && glob(text, c.ID) || isBeginning(text, c.ID)
+	})
+}
+
+// minBeginning is how much of an id people must give: less is likely to be a name.
+const minBeginning = 6
+
+// isBeginning says whether text is the beginning of an id.
+func isBeginning(text, id string) bool {
+	return len(text) >= minBeginning && strings.HasPrefix(id, text) && strings.Trim(text, "0123456789abcdef") == ""
+}
+
+// match says whether the list chooses something, of which hit says whether a pattern
+// without its exclamation mark names it.
+func (p Patterns) match(hit func(text string) bool) bool {
 	wanted, found := false, false
 	for _, pattern := range p {
 		text, exclude := strings.CutPrefix(pattern, "!")
-		hit := false
-		for _, v := range values {
-			hit = hit || glob(text, v)
-		}
+		hit := hit(text)
 		if exclude && hit {
 			return false
 		}
@@ -87,6 +113,38 @@ func (p Patterns) Match(values ...string) bool {
 		found = found || hit && !exclude
 	}
 	return found || !wanted
+}
+
+// Digests is a list of digests of images, each its first 12 digits, with exclusions
+// as in [Patterns].
+type Digests Patterns
+
+// ParseDigests splits a comma separated list of digests such as sha256:0123456789ab…,
+// of which the algorithm and all but 12 digits may be missing.
+func ParseDigests(list string) (Digests, error) {
+	p, err := ParsePatterns(list)
+	if err != nil {
+		return nil, err
+	}
+	for i, item := range p {
+		text, exclude := strings.CutPrefix(item, "!")
+		short := shortDigest(text)
+		if len(short) < shortID || strings.Trim(short, "0123456789abcdef") != "" {
+			return nil, fmt.Errorf("%q is not the digest of an image: write 12 hexadecimal digits of it, or more", text)
+		}
+		if p[i] = short; exclude {
+			p[i] = "!" + short
+		}
+	}
+	return Digests(p), nil
+}
+
+// shortDigest is the part of a digest that is compared (compat-spec §5.4).
+func shortDigest(digest string) string {
+	if _, hex, ok := strings.Cut(digest, ":"); ok {
+		digest = hex
+	}
+	return digest[:min(len(digest), shortID)]
 }
 
 // Labels are conditions on the labels of a container.

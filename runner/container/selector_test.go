@@ -9,11 +9,43 @@ import (
 	"github.com/gadget-bpf/gadget/internal/event"
 )
 
+// What has no name is chosen by no pattern, and excluded by none.
+func TestSelectorWithoutNames(t *testing.T) {
+	bare := &event.Container{Runtime: "docker", ID: hex, Name: "web"}
+	for _, p := range []struct {
+		pattern string
+		want    bool
+	}{{"*", false}, {"cart", false}, {"!cart", true}, {"!*", true}} {
+		if s := (Selector{Pod: Patterns{p.pattern}}); s.Match(bare) != p.want {
+			t.Errorf("a container in no pod matches pod %q: %v", p.pattern, !p.want)
+		}
+	}
+	if s := (Selector{None: true, Name: Patterns{"web"}}); s.Match(bare) || s.Empty() {
+		t.Error("a selector of none matches")
+	}
+}
+
+func TestParseDigests(t *testing.T) {
+	for _, bad := range []string{"", "abc", "sha256:", "sha256:0123456789aX", "0123456789ab,x"} {
+		if d, err := ParseDigests(bad); err == nil {
+			t.Errorf("%q: %v", bad, d)
+		}
+	}
+}
+
 func TestSelectorMatch(t *testing.T) {
+	const digest = "8f4e3a6d9c2b1f0e5d7c8b9a0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c"
 	web := &event.Container{
 		Runtime: "docker", ID: hex, Name: "web-1", Image: "registry.example/shop/web:2",
 		Namespace: "shop", Pod: "cart-7f", PodContainer: "web",
-		Labels: map[string]string{"app": "shop", "tier": "front"},
+		Labels: map[string]string{"app": "shop", "tier": "front"}, ImageDigest: "sha256:" + digest,
+	}
+	digests := func(list string) Digests {
+		d, err := ParseDigests(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
 	}
 	tests := []struct {
 		name     string
@@ -28,7 +60,16 @@ func TestSelectorMatch(t *testing.T) {
 		{"question mark", Selector{Name: Patterns{"web-?"}}, true},
 		{"id", Selector{Name: Patterns{hex}}, true},
 		{"short id", Selector{Name: Patterns{hex[:12]}}, true},
-		{"part of an id", Selector{Name: Patterns{hex[:11]}}, false},
+		{"beginning of an id", Selector{Name: Patterns{hex[:6]}}, true},
+		{"too little of an id", Selector{Name: Patterns{hex[:5]}}, false},
+		{"end of an id", Selector{Name: Patterns{hex[58:]}}, false},
+		{"glob of an id", Selector{Name: Patterns{hex[:3] + "*"}}, true},
+		{"excluded by id", Selector{Name: Patterns{"!" + hex[:8]}}, false},
+		{"digest", Selector{Digest: digests("sha256:" + digest)}, true},
+		{"short digest", Selector{Digest: digests(digest[:12])}, true},
+		{"digest that begins alike", Selector{Digest: digests(digest[:12] + "0000")}, true},
+		{"another digest", Selector{Digest: digests(digest[1:13])}, false},
+		{"excluded digest", Selector{Digest: digests("!" + digest)}, false},
 		{"excluded", Selector{Name: Patterns{"!web-1"}}, false},
 		{"excluded by glob", Selector{Name: Patterns{"!web*"}}, false},
 		{"another one excluded", Selector{Name: Patterns{"!db"}}, true},

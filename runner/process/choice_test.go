@@ -30,8 +30,8 @@ func TestChoice(t *testing.T) {
 		{"ngin*", "", nginx, true},
 		{"nginx", "", "/system.slice/nginx.socket.service", false},
 		{"nginx", "", "/nginx.slice", false},
-		{"*", "", "/user.slice", true}, // of no unit, which * names as well
-		{"?*", "", "/user.slice", false},
+		{"*", "", "/user.slice", false}, // of no unit
+		{"!nginx", "", "/user.slice", true},
 		{"db,nginx", "", nginx, true},
 		{"*.service,!nginx", "", nginx, false},
 		{"!nginx", "", "/system.slice/db.service", true},
