@@ -20,8 +20,7 @@ var unsupported = []struct {
 	{[]string{"event-buffer-length"}, false, "counting what is kept; see --keep"},
 	{[]string{"tags", "remote-address"}, false, "runs on other machines"},
 	{[]string{"node", "enrich-with-k8s-apiserver", "kubeconfig"}, false, "asking the Kubernetes API server; names come from the container runtime"},
-	{[]string{"podname", "namespace", "selector", "all-namespaces"}, false, "this name; use --k8s-podname, --k8s-namespace or --k8s-selector"},
-	{[]string{"runtime-containerimage-digest", "runtime-containerimage-id"}, false, "choosing by image digest; use --image"},
+	{[]string{"runtime-containerimage-id"}, false, "choosing by image id; use --image or --runtime-containerimage-digest"},
 	{[]string{"pull-secret", "insecure-registries"}, false, "this name; use --authfile, --plain-http or --insecure"},
 	{[]string{"notation-certificates", "notation-policy-document"}, false, "signatures of notation; --public-keys takes those of cosign"},
 	{[]string{"oci-store-user"}, true, "the store of another user; use --store DIR"},
@@ -37,6 +36,10 @@ var unsupported = []struct {
 var aliases = map[string]string{
 	"container":                   "containername",
 	"runtime-containername":       "containername",
+	"pod":                         "k8s-podname",
+	"podname":                     "k8s-podname",
+	"namespace":                   "k8s-namespace",
+	"selector":                    "k8s-selector",
 	"format":                      "output",
 	"map-fetch-interval":          "interval",
 	"map-fetch-count":             "count",
@@ -75,6 +78,8 @@ func addCompat(fs *pflag.FlagSet) {
 	add("validate-metadata", ignored{}, true)
 	add("auto-mount-filesystems", ignored{}, true)
 	add("disallow-pulling", ignored{}, true)
+	// All namespaces are shown unless some are chosen.
+	add("all-namespaces", ignored{}, true)
 }
 
 // refusal is a flag that is not supported.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/container/engine"
 	"github.com/gadget-bpf/gadget/runner/process"
 )
 
@@ -16,30 +18,51 @@ type containerOptions struct {
 	host                            bool
 	names, images, runtimes         []string
 	namespaces, pods, podContainers []string
-	labels                          []string
+	digests, labels                 []string
 	units, cgroups                  []string
 	engines                         engineOptions
 }
 
 func (o *containerOptions) addTo(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.VarP(words(&o.names), "containername", "c", "only containers with these `NAMES` or ids; * and ? match, ! excludes")
+	fs.VarP(words(&o.names), "containername", "c", "only containers with these `NAMES`, or ids from six digits on; * and ? match, ! excludes")
 	fs.Var(words(&o.images), "image", "only containers of these image `NAMES`")
+	fs.Var(words(&o.digests), "runtime-containerimage-digest", "only containers of images with these `DIGESTS`, of which 12 digits count")
+	fs.Var(words(&o.labels), "label", "only containers with these `LABELS`, or their pod: key=value, key!=value")
 	fs.Var(words(&o.pods), "k8s-podname", "only containers of these pod `NAMES`")
 	fs.Var(words(&o.namespaces), "k8s-namespace", "only containers of these Kubernetes `NAMESPACES`")
 	fs.Var(words(&o.podContainers), "k8s-containername", "only containers with these `NAMES` in their pod")
-	fs.Var(words(&o.labels), "k8s-selector", "only containers with these `LABELS`: key=value, key!=value")
+	fs.Var(words(&o.labels), "k8s-selector", "another name of --label `LABELS`")
 	fs.Var(words(&o.units), "unit", "only processes of these systemd `UNITS`, such as nginx.service or nginx; what -c and the others choose besides")
 	fs.Var(words(&o.cgroups), "cgroup", "only processes in these `CGROUPS`, such as /system.slice, and below")
 	fs.BoolVar(&o.host, "host", false, "show the processes of the host too")
-	fs.VarP(words(&o.runtimes), "runtimes", "r", "only containers of these `RUNTIMES`: docker, containerd, cri-o, podman, runc, crun")
-	inSection(fs, sectionContainers, "containername", "image", "runtimes", "k8s-podname", "k8s-namespace", "k8s-containername", "k8s-selector", "unit", "cgroup", "host")
+	fs.VarP(words(&o.runtimes), "runtimes", "r", "only containers of these `RUNTIMES`: "+strings.Join(runtimes, ", "))
+	inSection(fs, sectionContainers, "containername", "image", "runtime-containerimage-digest", "label", "runtimes", "k8s-podname", "k8s-namespace", "k8s-containername", "k8s-selector", "unit", "cgroup", "host")
 	o.engines.addTo(cmd)
+	o.complete(cmd)
+}
+
+// runtimes are those that a container may have.
+var runtimes = append(engine.Runtimes(), "runc", "crun")
+
+// checkRuntimes refuses names of runtimes that no container has.
+func (o *containerOptions) checkRuntimes(cmd *cobra.Command) error {
+	for _, name := range o.runtimes {
+		name = strings.TrimPrefix(name, "!")
+		if !strings.ContainsAny(name, "*?") && !slices.Contains(runtimes, name) {
+			return usageErrorf(cmd, "--runtimes: %q is not one of %s", name, strings.Join(runtimes, ", ")).
+				hint("%s", didYouMean("", name, runtimes))
+		}
+	}
+	return nil
 }
 
 // selector is what the flags choose.
 func (o *containerOptions) selector(cmd *cobra.Command) (container.Selector, error) {
 	var s container.Selector
+	if err := o.checkRuntimes(cmd); err != nil {
+		return s, err
+	}
 	for _, list := range []struct {
 		flag  string
 		words []string
@@ -61,10 +84,17 @@ func (o *containerOptions) selector(cmd *cobra.Command) (container.Selector, err
 		}
 		*list.into = patterns
 	}
+	if len(o.digests) > 0 {
+		digests, err := container.ParseDigests(strings.Join(o.digests, ","))
+		if err != nil {
+			return s, usageErrorf(cmd, "--runtime-containerimage-digest: %w", err)
+		}
+		s.Digest = digests
+	}
 	if len(o.labels) > 0 {
 		labels, err := container.ParseLabels(strings.Join(o.labels, ","))
 		if err != nil {
-			return s, usageErrorf(cmd, "--k8s-selector: %w", err)
+			return s, usageErrorf(cmd, "--label: %w", err)
 		}
 		s.Labels = labels
 	}

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"testing"
@@ -50,6 +52,7 @@ func scriptParams(dir string) testscript.Params {
 			"exit":    cmdExit,
 			"waitfor": cmdWaitFor,
 			"within":  cmdWithin,
+			"cgroup":  cmdCgroup,
 		},
 	}
 }
@@ -127,6 +130,33 @@ func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s is still empty", args[0])
+}
+
+// cmdCgroup makes a cgroup below the root of the unified hierarchy, until the script
+// ends, and puts its directory into a variable: cgroup VARIABLE NAME.
+func cmdCgroup(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: cgroup VARIABLE NAME")
+	}
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	ts.Check(err)
+	point := regexp.MustCompile(`(?m)^\S+ (\S+) cgroup2 `).FindSubmatch(mounts)
+	if point == nil {
+		ts.Fatalf("no unified hierarchy is mounted")
+	}
+	dir := filepath.Join(string(point[1]), args[1])
+	if err := os.Mkdir(dir, 0o755); !errors.Is(err, fs.ErrExist) {
+		ts.Check(err)
+	}
+	ts.Setenv(args[0], dir)
+	ts.Defer(func() {
+		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			// The last processes leave it a moment after their end.
+			if err := os.Remove(dir); err == nil || errors.Is(err, fs.ErrNotExist) {
+				return
+			}
+		}
+	})
 }
 
 // cmdWithin runs a command that must end in time: within DURATION PROGRAM [ARG…].
