@@ -122,6 +122,38 @@ func TestTopTCP(t *testing.T) {
 	}
 }
 
+// Both ends of a connection between two containers have their names.
+func TestTopTCPNames(t *testing.T) {
+	p := planGadget(t, "top_tcp")
+	p.Sources[0].Interval = 100 * time.Millisecond
+	d := testengine.StartDocker(t)
+	pids := map[string]string{}
+	for _, name := range []string{"web", "db"} {
+		d.Run(t, []string{"--detach", "--rm", "--name", name}, "sleep", "1000")
+		pids[name] = d.Do(t, "inspect", "--format", "{{.State.Pid}}", name)
+	}
+	testengine.Cable(t, "cable", pids["web"], "10.78.0.1/24", pids["db"], "10.78.0.2/24")
+	const names, addrs = ".runtime.containerName", ".addr"
+	want := map[string]bool{}
+	for _, row := range []map[string]any{
+		{"comm": "nc", "runtime.containerName": "web", "src" + names: "web", "dst" + names: "db", "src" + addrs: "10.78.0.1", "dst" + addrs: "10.78.0.2"},
+		{"comm": "nc", "runtime.containerName": "db", "src" + names: "db", "dst" + names: "web", "src" + addrs: "10.78.0.2", "dst" + addrs: "10.78.0.1"},
+	} {
+		want[fmt.Sprint(row)] = true
+	}
+	rows := rowsDuring(t, p, runner.Options{Engines: engine.Options{Docker: d.Host()}}, func() {
+		d.Do(t, "exec", "--detach", "db", "sh", "-c", "echo answer | nc -l -p 4000 >/dev/null")
+		d.Do(t, "exec", "web", "sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do echo question | nc 10.78.0.2 4000 && break; sleep 0.1; done")
+	})
+	got := map[string]bool{}
+	for _, row := range rows {
+		got[fmt.Sprint(pick(row, "comm", "runtime.containerName", "src"+names, "dst"+names, "src"+addrs, "dst"+addrs))] = true
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // connected is a connection of this process with itself.
 func connected(t *testing.T, protocol int) (client, server int) {
 	t.Helper()

@@ -69,6 +69,8 @@ type Options struct {
 	// without it those that could are not loaded.
 	AllowChange bool
 
+	// NoNames shows the addresses of endpoints where their owners are known, too.
+	NoNames bool
 	// EnvVars are the environment variables that fields may show.
 	EnvVars map[string]string
 
@@ -177,6 +179,8 @@ type run struct {
 	watcher *container.Watcher
 	// processes is nil when nothing depends on them.
 	processes *process.Table
+	// forget ends the watching of addresses; nil when nobody does.
+	forget context.CancelFunc
 	// changed has an element when the watcher's table has changed.
 	changed chan struct{}
 	// feed has what the watcher tells of containers; nil when no data source is
@@ -315,6 +319,9 @@ func (r *run) close() {
 		if err := r.tracePipe.Close(); err != nil {
 			r.log.Warn("close trace_pipe", "error", err)
 		}
+	}
+	if r.forget != nil {
+		r.forget()
 	}
 	if r.watcher != nil {
 		if err := r.watcher.Close(); err != nil {

@@ -45,6 +45,7 @@ func (r *run) watchContainers(ctx context.Context) (err error) {
 	r.watcher, err = container.Start(ctx, o)
 	switch {
 	case err == nil:
+		r.nameAddresses(ctx)
 	case r.plan.Spec == nil:
 		return r.goWithout(err)
 	case r.kernel.given != nil && o.Everything():
@@ -54,6 +55,17 @@ func (r *run) watchContainers(ctx context.Context) (err error) {
 		return nil
 	}
 	return err
+}
+
+// nameAddresses lets the endpoints of events say who they are.
+func (r *run) nameAddresses(ctx context.Context) {
+	if r.opts.NoNames || !r.plan.HasPeers() {
+		return
+	}
+	addresses := r.watcher.Addresses()
+	r.env.Peers = addresses.Lookup
+	ctx, r.forget = context.WithCancel(context.WithoutCancel(ctx))
+	go addresses.Run(ctx)
 }
 
 // goWithout decides whether a gadget without programs can do without knowing
@@ -72,7 +84,7 @@ func (r *run) goWithout(err error) error {
 
 // usesContainers reports whether anything of the gadget depends on containers.
 func usesContainers(p *plan.Plan) bool {
-	if p.FiltersContainers || hasContainers(p) {
+	if p.FiltersContainers || hasContainers(p) || p.HasPeers() {
 		return true
 	}
 	for _, s := range p.Sources {

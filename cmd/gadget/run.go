@@ -194,6 +194,7 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 		Engines:    engines,
 		EnrichWait: time.Duration(opts.containers.engines.wait),
 		EnvVars:    opts.show.envVars(a.env),
+		NoNames:    opts.show.noNames,
 		Out:        a.out,
 		Encoder:    opts.show.encoder(g, a.term),
 		Filter:     opts.show.filter,

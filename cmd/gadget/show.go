@@ -24,7 +24,7 @@ type showOptions struct {
 	variables          []string
 	formats            []string // modes of the gadget
 	noHeaders, noTrunc bool
-	noRedraw           bool
+	noRedraw, noNames  bool
 	// allHidden is true for gadgets that show nothing without being asked.
 	allHidden bool
 	// maxSeries of metrics are shown; 0 is no limit.
@@ -42,8 +42,9 @@ func (o *showOptions) addTo(cmd *cobra.Command) {
 	fs.BoolVar(&o.noHeaders, "no-headers", false, "columns without the line of titles")
 	fs.BoolVar(&o.noTrunc, "no-trunc", false, "columns as wide as their values, on terminals too")
 	fs.BoolVar(&o.noRedraw, "no-redraw", false, "tables one below the other, on terminals too")
+	fs.BoolVar(&o.noNames, "no-names", false, "IP addresses as they are, not by the container, pod or host that has them")
 	fs.Var(words(&o.variables), "env-vars", "`NAMES` of environment variables that the gadget may show")
-	inSection(fs, sectionShow, "output", "fields", "filter", "filter-expr", "no-headers", "no-trunc", "no-redraw", "env-vars")
+	inSection(fs, sectionShow, "output", "fields", "filter", "filter-expr", "no-headers", "no-trunc", "no-redraw", "no-names", "env-vars")
 	fs.Lookup("env-vars").Hidden = true // unless the gadget shows some
 	// The only error is a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -57,6 +58,7 @@ func (o *showOptions) addFor(cmd *cobra.Command, g *gadget) {
 	o.formats, o.allHidden = g.modes(), g.allHidden()
 	o.output.accept = oneOf("", o.formats...).accept
 	cmd.Flags().Lookup("env-vars").Hidden = len(g.envVars()) == 0
+	cmd.Flags().Lookup("no-names").Hidden = !g.plan.HasPeers()
 	read := slices.DeleteFunc(slices.Clone(g.plan.Sources), func(s *plan.Source) bool { return s.Kind == plan.Rendered })
 	if len(read) < 2 {
 		return

@@ -13,6 +13,7 @@
 package event
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -88,6 +89,12 @@ const (
 	EnvVar
 	// Added is Record.Added[Field.Slot], text made by a later stage.
 	Added
+
+	// PeerName is who has the address that Field.Peer finds, where that is known,
+	// and the address where it is not: c/web:80, p/shop/cart:80, h/node1:22.
+	// FromPeer is the Field.Attr of the container that has it.
+	PeerName
+	FromPeer
 )
 
 // Layout describes the events of one data source. It is made once and then only
@@ -136,8 +143,10 @@ type Field struct {
 	HasLen    bool
 	// Enum names the values of EnumName and EnumSet fields.
 	Enum *Enum
-	// Attr is what a FromContainer field shows.
+	// Attr is what a FromContainer or FromPeer field shows.
 	Attr ContainerAttr
+	// Peer is what a PeerName or FromPeer field looks up.
+	Peer *Peer
 	// Slot of an Added field.
 	Slot int
 	// Format is the time layout of a Timestamp, "" for the default, the
@@ -160,6 +169,15 @@ type Field struct {
 	Annotations map[string]string
 	// Type is the C type, for example gadget_pid or __u32.
 	Type string
+}
+
+// Peer is an address of an event, and whence it is seen.
+type Peer struct {
+	// Address is a field of the kinds L3Addr, L4Addr or L4Endpoint.
+	Address *Field
+	// NetNS is the field with the network namespace that the address is of; nil is
+	// that of the record's container.
+	NetNS *Field
 }
 
 // Column says how a field looks in a table. Widths are in terminal cells, 0
@@ -237,6 +255,8 @@ const (
 	RuntimeStartedAt
 	RuntimeLabels
 	RuntimeStatus
+	// K8sKind is "pod" for a container of one.
+	K8sKind
 )
 
 // Container is what is known of a container. A Container is never changed after
@@ -282,6 +302,10 @@ type Env struct {
 	// Place returns the unit and the cgroup of a process, "" for what is not known;
 	// nil knows them only of containers.
 	Place func(pid uint32) (unit, cgroup string)
+	// Peers returns who has an address, as seen from a network namespace; 0 is the
+	// host's. It is a Container with nothing but Node for the machine itself, and nil
+	// when nobody is known. A nil Peers knows nobody. It must not allocate.
+	Peers func(netns uint32, addr netip.Addr) *Container
 	// Location is the time zone of Timestamp texts, nil is UTC.
 	Location *time.Location
 	// Vars are the environment variables that fields may show.

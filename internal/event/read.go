@@ -269,6 +269,10 @@ func (a ContainerAttr) text(c *Container) string {
 		return c.LabelText
 	case RuntimeStatus:
 		return c.Status
+	case K8sKind:
+		if c.Pod != "" {
+			return "pod"
+		}
 	}
 	return ""
 }

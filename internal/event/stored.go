@@ -21,6 +21,7 @@ var kindNames = []string{
 	EnumName: "enum-name", EnumSet: "enum-set",
 	L3Addr: "l3-addr", L4Addr: "l4-addr", L4Proto: "l4-proto", L4Endpoint: "l4-endpoint",
 	FromContainer: "from-container", Unit: "unit", Cgroup: "cgroup", EnvVar: "env-var", Added: "added",
+	PeerName: "peer-name", FromPeer: "from-peer",
 }
 
 // attrNames by ContainerAttr.
@@ -31,6 +32,7 @@ var attrNames = []string{
 	RuntimeContainerPID: "runtime.containerPid", RuntimeImageName: "runtime.containerImageName",
 	RuntimeImageDigest: "runtime.containerImageDigest", RuntimeStartedAt: "runtime.containerStartedAt",
 	RuntimeLabels: "runtime.labels", RuntimeStatus: "runtime.status",
+	K8sKind: "k8s.kind",
 }
 
 // ellipsisNames by Ellipsis.

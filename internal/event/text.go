@@ -59,6 +59,10 @@ func (t *Formatter) Append(dst []byte, f *Field, rec *Record) []byte {
 	case Cgroup:
 		_, cgroup := t.place(f, rec)
 		return append(dst, cgroup...)
+	case PeerName:
+		return t.appendPeer(dst, f, rec)
+	case FromPeer:
+		return f.Attr.append(dst, t.peer(f, rec))
 	case EnvVar:
 		return append(dst, t.env.Vars[f.Format]...)
 	}

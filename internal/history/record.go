@@ -48,12 +48,12 @@ func NewEncoder(source int, l *event.Layout, env *event.Env) *Encoder {
 	return e
 }
 
-// momentary are the fields whose values are only known while the process of the event
-// is there, and the first slot of added texts that is free for them.
+// momentary are the fields whose values are only known at the moment of the event,
+// while its process and the other end of its connection are there, and the first slot of added texts that is free for them.
 func momentary(l *event.Layout) (fields []*event.Field, first int) {
 	for i := range l.Fields {
 		switch f := &l.Fields[i]; f.Kind {
-		case event.Unit, event.Cgroup:
+		case event.Unit, event.Cgroup, event.PeerName, event.FromPeer:
 			fields = append(fields, f)
 		case event.Added:
 			first = max(first, f.Slot+1)
@@ -67,7 +67,12 @@ func kept(l *event.Layout) *event.Layout {
 	k := l.Clone()
 	fields, first := momentary(k)
 	for i, f := range fields {
-		f.Kind, f.Slot = event.Added, first+i
+		f.Kind, f.Slot, f.Peer = event.Added, first+i, nil
+	}
+	for i := range k.Fields {
+		if r := k.Fields[i].Column.Replace; r != nil {
+			k.Fields[i].Column.Replace = k.Field(r.Name)
+		}
 	}
 	return k
 }

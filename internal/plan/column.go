@@ -45,6 +45,7 @@ var kindAbout = map[event.Kind]string{
 	event.L4Endpoint: "IP address and port",
 	event.Unit:       "Unit of systemd that the process belongs to, such as nginx.service",
 	event.Cgroup:     "Path of the cgroup that the process is in",
+	event.PeerName:   "Who has the address, or the address",
 }
 
 // configure applies what decides how a field looks, weakest first: our

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,8 +54,8 @@ func (p *Plan) newLayout(source string) *layoutBuilder {
 	return &layoutBuilder{
 		meta:   meta,
 		layout: &event.Layout{Name: source, Annotations: meta.Annotations},
-		seen:   map[string]bool{},
-		mntNS:  -1, netNS: -1, pid: -1, time: -1,
+		seen:   map[string]bool{}, shownAs: map[string]string{},
+		mntNS: -1, netNS: -1, pid: -1, time: -1,
 	}
 }
 
@@ -84,7 +85,11 @@ type layoutBuilder struct {
 	mntNS, netNS, pid, time int
 	// role is a tag for the fields being added.
 	role string
-	err  error
+	// peers are the addresses in the struct, shownAs the fields whose columns show
+	// another one, unless gadget.yaml says otherwise.
+	peers   []*event.Peer
+	shownAs map[string]string
+	err     error
 }
 
 // add appends a field after those before it, with the look of a template. A name
@@ -327,7 +332,10 @@ func (b *layoutBuilder) finish() *event.Layout {
 	b.layout.PID = at(b.pid)
 	for i := range b.layout.Fields {
 		f := &b.layout.Fields[i]
-		f.Column.Replace = b.layout.Field(f.Annotations["columns.replace"])
+		f.Column.Replace = b.layout.Field(cmp.Or(f.Annotations["columns.replace"], b.shownAs[f.Name]))
+	}
+	for _, p := range b.peers {
+		p.NetNS = b.layout.NetNS
 	}
 	return b.layout
 }
