@@ -107,6 +107,9 @@ func (a *app) verify(ctx context.Context, cmd *cobra.Command, name string, keys 
 	if err != nil {
 		return nil, err
 	}
+	if found.builtIn {
+		return nil, usageErrorf(cmd, "%s is built into this program, which vouches for it", name)
+	}
 	if len(keys) == 0 {
 		if keys, err = a.keysFor(name, found); err != nil {
 			return nil, err
