@@ -143,7 +143,7 @@ func (s *Store) attach(ctx context.Context, root ocispec.Descriptor, all []artif
 		return err
 	})
 	s.collectAfter(ctx, dropped)
-	return storeError(s.dir, "sign image", err)
+	return storeError(s.dir, "store the signature", err)
 }
 
 // attach implements Place.

@@ -101,8 +101,9 @@ func findSignatures(ctx context.Context, src Source, subject ocispec.Descriptor)
 		return nil, fmt.Errorf("look for signatures: %w", err)
 	}
 	found := &foundSignatures{}
-	for _, a := range list {
-		if len(found.all) >= signature.MaxSignatures {
+	for i, a := range list {
+		// Whoever may push to the repository may attach as much as he likes.
+		if len(found.all) >= signature.MaxSignatures || i >= maxManifests {
 			break
 		}
 		if a.tag == "" || a.tag == signature.TagOf(subject.Digest) {

@@ -78,9 +78,6 @@ func (v *inspection) writeFacts(p *page) {
 	if v.BuiltIn {
 		fact("from", "built into this program")
 	}
-	if v.Signed != nil {
-		fact("signed", v.Signed.String())
-	}
 	for i, pl := range v.Platforms {
 		var layers []string
 		for _, l := range pl.Layers {
@@ -91,6 +88,9 @@ func (v *inspection) writeFacts(p *page) {
 			name = "platforms"
 		}
 		facts.Row(name, pl.Platform+"  "+strings.Join(layers, ", "))
+	}
+	if v.Signed != nil {
+		fact("signed", v.Signed.String())
 	}
 	fact("created", v.Created)
 	fact("builder", v.Builder)
