@@ -146,9 +146,9 @@ test-full: test test-kernels test-interop ## test, then the kernels, other tools
 KERNELTEST = $(GO) test -count=1 -v -tags guests -timeout $(TIMEOUT) ./internal/guests -run '^TestKernels$$' -args -gadget $(CURDIR)/bin/gadget
 
 .PHONY: test-interop
-test-interop: ## Move images with oras and crane, which are fetched, and skopeo
+test-interop: ## Move and sign images with oras, crane and cosign, which are fetched, and skopeo
 	.ci/packages test
-	PATH=$$(.ci/tools oras crane):$$PATH $(GO) test -count=1 -tags interop ./registry -run '^TestTools$$'
+	PATH=$$(.ci/tools oras crane cosign):$$PATH $(GO) test -count=1 -tags interop ./registry ./cmd/gadget -run '^(TestTools|TestCosign)$$'
 
 .PHONY: test-kernels
 test-kernels: ## The shipped gadgets and every type of program on Debian kernels, in QEMU

@@ -22,8 +22,10 @@ import (
 // takes container images only, $STRICT. What is asked of $REGISTRY is written to
 // $WORK/requests, a line for each. $PROXY is a proxy behind which every host is one
 // more registry, with the certificate of example.com that ca.pem signs.
-func TestRegistryScript(t *testing.T) {
-	params := scriptParams("testdata/registry")
+func TestRegistryScript(t *testing.T) { testscript.Run(t, registryParams("testdata/registry")) }
+
+func registryParams(dir string) testscript.Params {
+	params := scriptParams(dir)
 	setup := params.Setup
 	params.Setup = func(e *testscript.Env) error {
 		open := newRegistry()
@@ -47,7 +49,7 @@ func TestRegistryScript(t *testing.T) {
 		}
 		return setup(e)
 	}
-	testscript.Run(t, params)
+	return params
 }
 
 func newRegistry() *httptest.Server {

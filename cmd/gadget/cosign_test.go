@@ -1,0 +1,13 @@
+//go:build interop
+
+package main
+
+import (
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestCosign signs with cosign and verifies with gadget, and the other way round.
+// cosign is on PATH, version 2.
+func TestCosign(t *testing.T) { testscript.Run(t, registryParams("testdata/cosign")) }
