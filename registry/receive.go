@@ -65,6 +65,7 @@ func (w *writer) has(ctx context.Context, d ocispec.Descriptor) (bool, error) {
 		return false, nil
 	}
 	if w.intact(ctx, d) {
+		w.added(d) // whoever wrote it may not have synced it yet
 		return true, nil
 	}
 	w.s.log.Info("replacing a damaged blob", "digest", d.Digest)
@@ -90,6 +91,7 @@ func (w *writer) pushFrom(ctx context.Context, d ocispec.Descriptor, body io.Rea
 	watched := &watchedReader{Reader: body}
 	err := w.s.disk.Push(ctx, d, watched)
 	if errors.Is(err, errdef.ErrAlreadyExists) {
+		w.added(d)
 		return nil // somebody else was faster
 	}
 	if watched.err != nil {
@@ -98,8 +100,8 @@ func (w *writer) pushFrom(ctx context.Context, d ocispec.Descriptor, body io.Rea
 	if err != nil {
 		return err
 	}
-	w.fresh.Store(true)
-	return syncPath(w.s.blobPath(d))
+	w.added(d)
+	return nil
 }
 
 // open reads a blob that is in memory.

@@ -7,12 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -32,8 +33,9 @@ const (
 type writer struct {
 	s    *Store
 	lock *flock.Flock
-	// fresh is true when there are blobs whose directory entry is not on disk yet.
-	fresh atomic.Bool
+	// fresh are the files of blobs that may not be on disk yet.
+	mu    sync.Mutex
+	fresh []string
 	// built is true when what is written was made here, not fetched.
 	built bool
 }
@@ -135,12 +137,8 @@ func (w *writer) attach(ctx context.Context, root digest.Digest, all []attachmen
 
 // update changes the index while nobody else does.
 func (w *writer) update(ctx context.Context, change func(*ocispec.Index) error) error {
-	if w.fresh.Load() {
-		// The blobs must outlive a power cut that the index outlives.
-		if err := syncPath(filepath.Join(w.s.dir, ocispec.ImageBlobsDir, "sha256")); err != nil {
-			return err
-		}
-		w.fresh.Store(false)
+	if err := w.sync(); err != nil {
+		return err
 	}
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
@@ -162,6 +160,37 @@ func (w *writer) update(ctx context.Context, change func(*ocispec.Index) error) 
 		return err
 	}
 	return replaceFile(w.s.dir, indexFile, data)
+}
+
+// added notes a blob that the index will refer to.
+func (w *writer) added(d ocispec.Descriptor) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fresh = append(w.fresh, w.s.blobPath(d))
+}
+
+// sync brings the blobs to the disk, and then the directories that name them: they must
+// outlive a power cut that the index outlives. All at once costs hardly more than one.
+func (w *writer) sync() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var group errgroup.Group
+	group.SetLimit(2 * parallel)
+	dirs := map[string]bool{}
+	for _, path := range w.fresh {
+		dirs[filepath.Dir(path)] = true
+		group.Go(func() error { return syncPath(path) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for dir := range dirs {
+		if err := syncPath(dir); err != nil {
+			return err
+		}
+	}
+	w.fresh = nil
+	return nil
 }
 
 // replaceFile writes a file such that after a crash it has either the old or
