@@ -67,6 +67,16 @@ func checkPermission(p *plan.Plan) error {
 	return nil
 }
 
+// MayLoad says whether this process may load eBPF programs; the error is a
+// [PermissionError] when it may not.
+func MayLoad() error {
+	effective, err := host.OwnCapabilities()
+	if err != nil {
+		return err
+	}
+	return checkLoad(effective)
+}
+
 // checkLoad checks what loading programs needs, with these capabilities.
 func checkLoad(effective host.Capabilities) error {
 	if !effective.Has(unix.CAP_SYS_ADMIN) {

@@ -6,20 +6,30 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gadget-bpf/gadget/internal/event"
 	"github.com/gadget-bpf/gadget/runner/container"
-	"github.com/gadget-bpf/gadget/runner/process"
 )
 
 // completeWithin is how long the shell waits for the names of containers.
 const completeWithin = time.Second
 
-// complete lets the shell complete the values of the flags that choose, from what
+// complete lets the shell complete the values of flags, by their names, from what
 // runs now and the user may see.
-func (o *containerOptions) complete(cmd *cobra.Command) {
+func (o *containerOptions) complete(cmd *cobra.Command, flags map[string]func() []string) {
+	for flag, values := range flags {
+		// The only error is a flag that does not exist.
+		_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+			return completeListed(values(), word), cobra.ShellCompDirectiveNoFileComp
+		})
+	}
+}
+
+// byContainer are the values of the flags that choose containers.
+func (o *containerOptions) byContainer(cmd *cobra.Command) map[string]func() []string {
 	byContainer := func(names func(*event.Container) []string) func() []string {
 		return func() []string {
 			var all []string
@@ -38,7 +48,7 @@ func (o *containerOptions) complete(cmd *cobra.Command) {
 		}
 		return all
 	})
-	for flag, values := range map[string]func() []string{
+	return map[string]func() []string{
 		"containername":     byContainer(func(c *event.Container) []string { return []string{c.Name} }),
 		"image":             byContainer(func(c *event.Container) []string { return []string{c.Image} }),
 		"k8s-podname":       byContainer(func(c *event.Container) []string { return []string{c.Pod} }),
@@ -47,13 +57,6 @@ func (o *containerOptions) complete(cmd *cobra.Command) {
 		"k8s-selector":      labels,
 		"label":             labels,
 		"runtimes":          func() []string { return runtimes },
-		"unit":              process.Units,
-		"cgroup":            process.Cgroups,
-	} {
-		// The only error is a flag that does not exist.
-		_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
-			return completeListed(values(), word), cobra.ShellCompDirectiveNoFileComp
-		})
 	}
 }
 
@@ -83,7 +86,9 @@ func completeListed(values []string, word string) []string {
 	}
 	offered := map[string]bool{}
 	for _, v := range values {
-		if v != "" && strings.HasPrefix(v, item) && !slices.Contains(given, v) {
+		// A name that would end the line, or the list, is not offered.
+		odd := strings.ContainsFunc(v, func(r rune) bool { return unicode.IsControl(r) || r == ',' })
+		if v != "" && !odd && strings.HasPrefix(v, item) && !slices.Contains(given, v) {
 			offered[lead+v] = true
 		}
 	}

@@ -23,7 +23,19 @@ type containerOptions struct {
 	engines                         engineOptions
 }
 
+// addTo adds all of them.
 func (o *containerOptions) addTo(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	o.addSelectors(cmd)
+	fs.Var(words(&o.units), "unit", "only processes of these systemd `UNITS`, such as nginx.service or nginx; what -c and the others choose besides")
+	fs.Var(words(&o.cgroups), "cgroup", "only processes in these `CGROUPS`, such as /system.slice, and below")
+	fs.BoolVar(&o.host, "host", false, "show the processes of the host too")
+	inSection(fs, sectionContainers, "unit", "cgroup", "host")
+	o.complete(cmd, map[string]func() []string{"unit": process.Units, "cgroup": process.Cgroups})
+}
+
+// addSelectors adds those that choose containers, and say who is asked for them.
+func (o *containerOptions) addSelectors(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.VarP(words(&o.names), "containername", "c", "only containers with these `NAMES`, or ids from six digits on; * and ? match, ! excludes")
 	fs.Var(words(&o.images), "image", "only containers of these image `NAMES`")
@@ -33,17 +45,14 @@ func (o *containerOptions) addTo(cmd *cobra.Command) {
 	fs.Var(words(&o.namespaces), "k8s-namespace", "only containers of these Kubernetes `NAMESPACES`")
 	fs.Var(words(&o.podContainers), "k8s-containername", "only containers with these `NAMES` in their pod")
 	fs.Var(words(&o.labels), "k8s-selector", "another name of --label `LABELS`")
-	fs.Var(words(&o.units), "unit", "only processes of these systemd `UNITS`, such as nginx.service or nginx; what -c and the others choose besides")
-	fs.Var(words(&o.cgroups), "cgroup", "only processes in these `CGROUPS`, such as /system.slice, and below")
-	fs.BoolVar(&o.host, "host", false, "show the processes of the host too")
 	fs.VarP(words(&o.runtimes), "runtimes", "r", "only containers of these `RUNTIMES`: "+strings.Join(runtimes, ", "))
-	inSection(fs, sectionContainers, "containername", "image", "runtime-containerimage-digest", "label", "runtimes", "k8s-podname", "k8s-namespace", "k8s-containername", "k8s-selector", "unit", "cgroup", "host")
+	inSection(fs, sectionContainers, "containername", "image", "runtime-containerimage-digest", "label", "runtimes", "k8s-podname", "k8s-namespace", "k8s-containername", "k8s-selector")
 	o.engines.addTo(cmd)
-	o.complete(cmd)
+	o.complete(cmd, o.byContainer(cmd))
 }
 
 // runtimes are those that a container may have.
-var runtimes = append(engine.Runtimes(), "runc", "crun")
+var runtimes = append(engine.Runtimes(), "runc", "crun", "youki")
 
 // checkRuntimes refuses names of runtimes that no container has.
 func (o *containerOptions) checkRuntimes(cmd *cobra.Command) error {

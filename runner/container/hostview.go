@@ -109,7 +109,10 @@ func (h *hostView) identify(s *sighting, ended bool) (identity, bool) {
 		return id, true
 	}
 	if found {
-		return identity{runtime: made.Runtime, id: made.ID, namespace: made.Namespace, bundle: made.Bundle, source: fromCommand}, true
+		return identity{
+			runtime: made.Runtime, id: made.ID, namespace: made.Namespace, bundle: made.Bundle,
+			path: cgroupNamed(cgroups, made.ID), source: fromCommand,
+		}, true
 	}
 	return h.stated(s, cgroups)
 }

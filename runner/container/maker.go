@@ -110,6 +110,21 @@ func inCgroup(cgroups []byte, st *engine.State) bool {
 	return false
 }
 
+// cgroupNamed is the cgroup of that name which a process with that
+// /proc/PID/cgroup is in, or below; "" when there is none.
+func cgroupNamed(cgroups []byte, name string) string {
+	for line := range bytes.Lines(cgroups) {
+		fields := strings.SplitN(strings.TrimSuffix(string(line), "\n"), ":", 3)
+		if len(fields) != 3 {
+			continue
+		}
+		if before, _, ok := strings.Cut(fields[2]+"/", "/"+name+"/"); ok {
+			return before + "/" + name
+		}
+	}
+	return ""
+}
+
 // genuine says whether the process of a state is the one that it was made for, and
 // belongs to who owns the state: users can write some of these files.
 func (h *hostView) genuine(st *engine.State) bool {
