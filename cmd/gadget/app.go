@@ -22,6 +22,10 @@ type streams struct {
 	env func(name string) (string, bool)
 	// last is what to do when the process ends without coming back.
 	last *lastWish
+	// instance is the name of a run among others in this process, together what makes
+	// them begin together; both empty for one by itself.
+	instance string
+	together *rendezvous
 }
 
 func processStreams() streams {
@@ -38,6 +42,8 @@ type app struct {
 	term     view.Terminal // of stdout
 	settings *settings
 
+	// args are those of the whole command.
+	args []string
 	// runs is the directory of detached runs, of the verbs that have the flag.
 	runs string
 
@@ -50,7 +56,7 @@ type app struct {
 
 // run is the whole program but for the process around it.
 func run(ctx context.Context, args []string, s streams) exitCode {
-	a := &app{streams: s}
+	a := &app{streams: s, args: args}
 	root := rootCmd(a)
 	err := extendRun(ctx, a, root, args)
 	if err == nil {

@@ -147,7 +147,7 @@ func (o *runOptions) register(ctx context.Context, a *app, cmd *cobra.Command) (
 	s := &detached.State{
 		Version: detached.Version, ID: o.detach.id, Name: o.detach.name, Status: detached.Starting,
 		Process: self, UID: os.Geteuid(), Created: time.Now(),
-		Gadget: g.name, Digest: a.digestOf(ctx, g.name), Args: os.Args[1:], Directory: here, Env: ownEnv(os.Environ()),
+		Gadget: g.name, Digest: a.digestOf(ctx, g.name), Args: a.args, Directory: here, Env: ownEnv(os.Environ()),
 		Params: g.flags.values(cmd), Filters: slices.Concat(o.show.filters, o.show.exprs),
 		Output: o.show.output.String(), Fields: o.show.fields.String(),
 	}
@@ -230,7 +230,7 @@ func (a *app) leaveBehind(ctx context.Context, run *detached.Run) (code exitCode
 	defer ready.Close()
 	// The file of this program may have been replaced meanwhile; this is the one that runs.
 	child := exec.Command("/proc/self/exe")
-	child.Args = os.Args
+	child.Args = append([]string{os.Args[0]}, a.args...)
 	child.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "NOTIFY_SOCKET=") })
 	child.Env = append(child.Env, envDetached+"="+run.Path)
 	child.Stderr = log

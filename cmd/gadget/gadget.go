@@ -122,6 +122,9 @@ func (a *app) replan(g *gadget) error {
 	if g.plan, err = plan.New(g.object, g.metadata); err != nil {
 		return fmt.Errorf("%s: %w", g.name, err)
 	}
+	if a.instance != "" {
+		g.plan.Label(instanceField, a.instance, "Name of the run, of several that share their output")
+	}
 	return a.run.annotate.check(g)
 }
 

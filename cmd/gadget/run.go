@@ -30,6 +30,7 @@ type runOptions struct {
 	transport  transportOptions
 	trust      trustOptions
 	detach     detachOptions
+	file       fileOptions
 	ready      readyOptions
 }
 
@@ -87,11 +88,12 @@ exit code.`,
   gadget logs execs --since 5m
   gadget stop execs
 
+  # several at once, as a file describes them
+  gadget run -f gadgets.yaml -o jsonl
+
   # build and run the source in a directory, again after every change
   gadget run ./mysnoop --host --watch`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			return oneImage(cmd, opts.command.take(cmd, args))
-		},
+		Args: opts.checkArgs,
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 { // the command's files
 				return nil, cobra.ShellCompDirectiveDefault
@@ -99,6 +101,9 @@ exit code.`,
 			return a.completeRunnable(cmd, args, word)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.file.path != "" {
+				return opts.file.run(cmd.Context(), a, cmd)
+			}
 			return runRun(cmd.Context(), a, cmd, opts)
 		},
 	}
@@ -120,9 +125,18 @@ exit code.`,
 	opts.transport.addTo(cmd)
 	opts.trust.addTo(cmd)
 	opts.detach.addTo(a, cmd)
+	opts.file.addTo(cmd)
 	opts.ready.addTo(cmd)
 	opts.pull.complete(cmd, "pull")
 	return cmd
+}
+
+// checkArgs wants one IMAGE, and perhaps a command; none when a file says what to run.
+func (o *runOptions) checkArgs(cmd *cobra.Command, args []string) error {
+	if o.file.path != "" {
+		return o.file.check(cmd, args)
+	}
+	return oneImage(cmd, o.command.take(cmd, args))
 }
 
 // oneImage wants one IMAGE, and knows the two mistakes that are made with it.
@@ -171,6 +185,9 @@ func runRun(ctx context.Context, a *app, cmd *cobra.Command, opts *runOptions) e
 	}
 	if opts.detach.leaves(a) {
 		return opts.startDetached(ctx, a, cmd)
+	}
+	if err := a.together.arrive(ctx); err != nil {
+		return err
 	}
 	for _, name := range g.envVars() {
 		if !slices.Contains(opts.show.variables, name) {

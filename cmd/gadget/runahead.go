@@ -28,6 +28,11 @@ func extendRun(ctx context.Context, a *app, root *cobra.Command, args []string) 
 	if err != nil || cmd.Name() != "run" {
 		return nil
 	}
+	if namesFile(rest) {
+		// Each of its gadgets has flags of its own, and parses them for itself.
+		cmd.FParseErrWhitelist.UnknownFlags = true
+		return nil
+	}
 	ahead, err := lookAhead(a, rest, nil)
 	if completing && err != nil {
 		return nil

@@ -15,7 +15,6 @@ var unsupported = []struct {
 	bare bool
 	why  string
 }{
-	{[]string{"file"}, false, "running from a manifest"},
 	{[]string{"attach"}, true, "this name; see gadget attach"},
 	{[]string{"event-buffer-length"}, false, "counting what is kept; see --keep"},
 	{[]string{"tags", "remote-address"}, false, "runs on other machines"},

@@ -87,6 +87,8 @@ const (
 	Cgroup
 	// EnvVar is the value in Env.Vars of the variable that Field.Format names.
 	EnvVar
+	// Constant is the text Field.Format.
+	Constant
 	// Added is Record.Added[Field.Slot], text made by a later stage.
 	Added
 
@@ -150,7 +152,8 @@ type Field struct {
 	// Slot of an Added field.
 	Slot int
 	// Format is the time layout of a Timestamp, "" for the default, the
-	// separator of an EnumSet, "" for "|", and the variable of an EnvVar.
+	// separator of an EnumSet, "" for "|", the variable of an EnvVar, and the text
+	// of a Constant.
 	Format string
 
 	// Hidden fields are not columns unless asked for.

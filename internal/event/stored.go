@@ -20,7 +20,7 @@ var kindNames = []string{
 	HumanSize: "human-size", Duration: "duration", CPUTime: "cpu-time", User: "user", Group: "group",
 	EnumName: "enum-name", EnumSet: "enum-set",
 	L3Addr: "l3-addr", L4Addr: "l4-addr", L4Proto: "l4-proto", L4Endpoint: "l4-endpoint",
-	FromContainer: "from-container", Unit: "unit", Cgroup: "cgroup", EnvVar: "env-var", Added: "added",
+	FromContainer: "from-container", Unit: "unit", Cgroup: "cgroup", EnvVar: "env-var", Constant: "constant", Added: "added",
 	PeerName: "peer-name", FromPeer: "from-peer",
 }
 

@@ -63,6 +63,8 @@ func (t *Formatter) Append(dst []byte, f *Field, rec *Record) []byte {
 		return t.appendPeer(dst, f, rec)
 	case FromPeer:
 		return f.Attr.append(dst, t.peer(f, rec))
+	case Constant:
+		return append(dst, f.Format...)
 	case EnvVar:
 		return append(dst, t.env.Vars[f.Format]...)
 	}
