@@ -326,7 +326,7 @@ func helperCall(f asm.BuiltinFunc) Call {
 	switch change, ok := changingHelpers[f]; {
 	case ok:
 		return Call{Name: change.name, does: change.does}
-	case f < 0 || f > lastHelper:
+	case f > lastHelper:
 		return Call{Name: fmt.Sprintf("helper %d", f), does: doUnknown}
 	}
 	return Call{Name: helperName(f)}
