@@ -1,9 +1,11 @@
 package pipe
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -241,5 +243,46 @@ func TestLookDoesNotAllocate(t *testing.T) {
 	raw := record(1, 1, 0)
 	if n := testing.AllocsPerRun(1000, func() { h.Look(raw) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// members are processes that a test chose.
+type members []uint32
+
+func (m members) Member(pid uint32) bool { return slices.Contains(m, pid) }
+
+// What nobody wants for its container comes when its process was chosen, with the
+// container if there is one, also when it had to wait.
+func TestChosenProcesses(t *testing.T) {
+	layout := &event.Layout{
+		MntNS: &event.Field{Kind: event.Uint64, Size: 8},
+		PID:   &event.Field{Kind: event.Uint32, Offset: 8, Size: 4},
+	}
+	o := &owners{verdicts: map[uint64]container.Verdict{1: container.Emit, 2: container.Drop, 3: container.Wait}, names: map[uint64]string{1: "one"}}
+	h := NewHoldBack(layout, o, members{7})
+	raw := func(mntns uint64, pid uint32) []byte {
+		return binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint64(nil, mntns), pid)
+	}
+	for _, tt := range []struct {
+		mntns uint64
+		pid   uint32
+		want  container.Verdict
+	}{
+		{1, 7, container.Emit}, {1, 8, container.Emit},
+		{2, 7, container.Emit}, {2, 8, container.Drop},
+		{3, 7, container.Wait}, {3, 8, container.Wait},
+	} {
+		if _, got := h.Look(raw(tt.mntns, tt.pid)); got != tt.want {
+			t.Errorf("namespace %d, process %d: %v, want %v", tt.mntns, tt.pid, got, tt.want)
+		}
+	}
+	o.set(3, container.Drop)
+	var emitted []byte
+	dropped, err := h.Release(false, func(raw []byte, _ *event.Container) error {
+		emitted = append(emitted, raw[8:]...)
+		return nil
+	})
+	if err != nil || dropped != 1 || !bytes.Equal(emitted, raw(0, 7)[8:]) {
+		t.Errorf("%d dropped, emitted %v: %v", dropped, emitted, err)
 	}
 }

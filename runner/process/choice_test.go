@@ -1,6 +1,11 @@
 package process
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/gadget-bpf/gadget/runner/container"
@@ -75,4 +80,84 @@ func TestOwnPath(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
+}
+
+// Whatever a file says, there is one path at most, of those in it, and none of its
+// ancestors is longer.
+func FuzzOwnPath(f *testing.F) {
+	f.Add([]byte("5:pids:/x\n1:name=systemd:/system.slice/b.service\n0::/\n"))
+	f.Add([]byte("0::/a.service/b\n"))
+	f.Add([]byte("::"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		path := ownPath(file)
+		if !bytes.Contains(file, []byte(path)) {
+			t.Fatalf("%q is not in the file", path)
+		}
+		for _, p := range ancestors(path) {
+			if !strings.HasPrefix(path, p) {
+				t.Errorf("%q is not above %q", p, path)
+			}
+		}
+		for _, name := range unitNames(path) {
+			if !strings.Contains(path, name) {
+				t.Errorf("unit %q of %q", name, path)
+			}
+		}
+		(&Choice{Units: container.Patterns{"?*"}, Cgroups: container.Patterns{"/*"}}).matches(path)
+	})
+}
+
+func TestFindMounts(t *testing.T) {
+	for _, tt := range []struct {
+		name, file string
+		want       mounts
+	}{
+		{"unified", "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n", mounts{unified: "/sys/fs/cgroup"}},
+		{"hybrid", "1 2 0:1 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n" +
+			"3 2 0:2 / /sys/fs/cgroup/systemd rw shared:1 - cgroup cgroup rw,xattr,name=systemd\n" +
+			"4 2 0:3 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n" +
+			"5 2 0:4 / /tmp rw - tmpfs tmpfs rw\n",
+			mounts{unified: "/sys/fs/cgroup/unified", systemd: "/sys/fs/cgroup/systemd", others: []string{"/sys/fs/cgroup/pids"}}},
+		{"none", "5 2 0:4 / /tmp rw - tmpfs tmpfs rw\n\n - cgroup2\n", mounts{}},
+	} {
+		file := filepath.Join(t.TempDir(), "mountinfo")
+		if err := os.WriteFile(file, []byte(tt.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := findMounts(file)
+		if err != nil || !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: %+v, %v", tt.name, got, err)
+		}
+	}
+}
+
+// The kernel can choose where the unified hierarchy has what is asked for.
+func TestMountsDecide(t *testing.T) {
+	dir := t.TempDir()
+	m := mounts{unified: dir + "/unified", systemd: dir + "/systemd", others: []string{dir + "/pids"}}
+	for _, d := range []string{"unified", "systemd", "pids/lxc"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decides := func(units, cgroups string, want bool) {
+		t.Helper()
+		if got := m.decides(&Choice{Units: patterns(t, units), Cgroups: patterns(t, cgroups)}); got != want {
+			t.Errorf("units %q, cgroups %q: the unified hierarchy decides: %v", units, cgroups, got)
+		}
+	}
+	decides("nginx", "", true)
+	decides("", "/lxc", false)
+	decides("", "/later", true)
+	if err := os.Mkdir(dir+"/systemd/system.slice", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	decides("nginx", "", false)
+	if err := os.Mkdir(dir+"/unified/system.slice", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	decides("nginx", "", true)
+	decides("", "/system.slice", true)
+	m.unified = ""
+	decides("nginx", "", false)
 }
