@@ -27,9 +27,9 @@ type KernelTypes struct {
 	// Archive is a directory in the form of BTFHub's archive:
 	// ID/VERSION_ID/arch/release.btf, or .btf.tar.xz. "" packs nothing.
 	Archive string
-	// Runner is an object that runners load beside the gadget, and that needs its
-	// types, too; nil when there is none.
-	Runner []byte
+	// Runner are objects that runners load beside the gadget, and that need their
+	// types, too.
+	Runner [][]byte
 }
 
 // btfArch is how the archive names machines.
@@ -40,7 +40,7 @@ var btfArch = map[string]string{"amd64": "x86_64", "arm64": "arm64"}
 // the runner's look at them.
 func (k *KernelTypes) layer(arch string, object []byte) ([]byte, error) {
 	var names []string
-	for _, o := range [][]byte{object, k.Runner} {
+	for _, o := range append([][]byte{object}, k.Runner...) {
 		if o == nil {
 			continue
 		}

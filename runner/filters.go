@@ -101,6 +101,9 @@ func (r *run) watchProcesses() (err error) {
 		r.log.Info("looking for units in /proc", "error", err)
 		r.processes, err = process.Read(r.opts.Processes), nil
 	}
+	if err != nil && r.kernel.given != nil {
+		err = fmt.Errorf("the types given for this kernel may lack some that are needed to follow processes: %w", err)
+	}
 	if err == nil {
 		r.env.Place = r.processes.Place
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/gadget-bpf/gadget/builder"
 	"github.com/gadget-bpf/gadget/registry"
 	"github.com/gadget-bpf/gadget/runner/container"
+	"github.com/gadget-bpf/gadget/runner/process"
 	"github.com/gadget-bpf/gadget/schemas"
 )
 
@@ -177,8 +178,12 @@ func (a *app) build(ctx context.Context, dir string, opts *buildOptions) (*schem
 	var types builder.KernelTypes
 	if opts.btfgen {
 		types.Archive = opts.btfArchive
-		if types.Runner, err = container.Object(); err != nil {
-			return nil, err
+		for _, object := range []func() ([]byte, error){container.Object, process.Object} {
+			o, err := object()
+			if err != nil {
+				return nil, err
+			}
+			types.Runner = append(types.Runner, o)
 		}
 	}
 	style := a.errTerm()

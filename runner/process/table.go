@@ -286,8 +286,11 @@ func (t *Table) look(a *answer) {
 }
 
 // Descendants says whether anything lives that descends from the chosen command,
-// which itself may have ended.
+// which itself may have ended. Without the tracker nobody knows.
 func (t *Table) Descendants() bool {
+	if t.tracker == nil {
+		return false
+	}
 	var pid, why uint32
 	members := t.tracker.members.Iterate()
 	for members.Next(&pid, &why) {

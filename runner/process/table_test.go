@@ -280,9 +280,9 @@ func BenchmarkPlace(b *testing.B) {
 
 // The structs of the program are those that Go reads.
 func TestLayouts(t *testing.T) {
-	object, err := bpf.ReadFile("bpf/process.bpf.o")
+	object, err := Object()
 	if err != nil {
-		t.Skip(ErrNoTracker)
+		t.Skip(err)
 	}
 	spec, err := ebpf.LoadCollectionSpecFromReader(strings.NewReader(string(object)))
 	if err != nil {

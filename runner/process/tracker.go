@@ -69,12 +69,19 @@ type tracker struct {
 	changed *[slots]uint32
 }
 
-// loadTracker brings the tracker into the kernel and makes it watch.
-func loadTracker(o *Options, choosing bool) (*tracker, error) {
+// Object is the eBPF object of the tracker, for whoever packs the kernel's types
+// that it needs. The error is [ErrNoTracker] when the binary has none.
+func Object() ([]byte, error) {
 	object, err := bpf.ReadFile("bpf/process.bpf.o")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNoTracker
 	}
+	return object, err
+}
+
+// loadTracker brings the tracker into the kernel and makes it watch.
+func loadTracker(o *Options, choosing bool) (*tracker, error) {
+	object, err := Object()
 	if err != nil {
 		return nil, err
 	}
