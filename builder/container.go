@@ -97,16 +97,19 @@ func (b *container) run(ctx context.Context, source, headers, out string, args [
 		options = append(options, "--user", user)
 	}
 	options = append(options, "--entrypoint", "clang", b.image)
-	cmd := exec.CommandContext(ctx, b.engine, append(options, args...)...)
-	cmd.WaitDelay = 5 * time.Second
+	cmd := exec.Command(b.engine, append(options, args...)...)
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &text
-	err := cmd.Run()
-	if ctx.Err() != nil {
-		// The container lives on without the program that has started it.
-		clean, done := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-		defer done()
-		_ = exec.CommandContext(clean, b.engine, "rm", "--force", name).Run()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		b.end(name, cmd.Process, done)
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("clang is not done after %s", compileWithin)
 			return nil, b.failed("run "+b.image, []byte(err.Error()), err)
@@ -114,6 +117,29 @@ func (b *container) run(ctx context.Context, source, headers, out string, args [
 		return nil, ctx.Err()
 	}
 	return text.Bytes(), b.explain(text.Bytes(), err)
+}
+
+// endWithin bounds the end of a container that is not wanted any more.
+const endWithin = 20 * time.Second
+
+// end kills the container that the engine's process p runs, as soon as there is one:
+// killing p would leave behind what it has just begun to start. What is killed is
+// removed, for it was started so.
+func (b *container) end(name string, p *os.Process, done <-chan error) {
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
+	defer cancel()
+	for ctx.Err() == nil {
+		// Until it runs, this fails.
+		_ = exec.CommandContext(ctx, b.engine, "kill", name).Run()
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	_ = p.Kill() // It may have ended.
+	<-done
 }
 
 // explain tells failures of the engine from those of clang.

@@ -141,7 +141,8 @@ func cancelWhenUp(t *testing.T, engine, dir string, o Options) {
 		done <- err
 	}()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if do(t, engine, "ps", "--quiet") != "" {
+		// As early as it is known, and so perhaps before it runs.
+		if do(t, engine, "ps", "--all", "--quiet") != "" {
 			break
 		}
 	}
