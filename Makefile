@@ -148,7 +148,7 @@ KERNELTEST = $(GO) test -count=1 -v -tags guests -timeout $(TIMEOUT) ./internal/
 .PHONY: test-interop
 test-interop: ## Move and sign images with oras, crane and cosign, which are fetched, and skopeo
 	.ci/packages test
-	PATH=$$(.ci/tools oras crane cosign):$$PATH $(GO) test -count=1 -tags interop ./registry ./cmd/gadget -run '^(TestTools|TestCosign)$$'
+	PATH=$$(.ci/tools oras crane cosign cosign3):$$PATH $(GO) test -count=1 -tags interop ./registry ./cmd/gadget -run '^(TestTools|TestCosign)$$'
 
 .PHONY: test-kernels
 test-kernels: ## The shipped gadgets and every type of program on Debian kernels, in QEMU

@@ -9,5 +9,5 @@ import (
 )
 
 // TestCosign signs with cosign and verifies with gadget, and the other way round.
-// cosign is on PATH, version 2.
+// cosign (version 2) and cosign3 are on PATH.
 func TestCosign(t *testing.T) { testscript.Run(t, registryParams("testdata/cosign")) }
