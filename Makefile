@@ -138,12 +138,22 @@ test: ## Everything that runs on this machine; as root also with the kernel and 
 	$(GO) test -timeout $(TIMEOUT) $(TESTFLAGS) ./...
 
 .PHONY: test-full
-test-full: test test-kernels test-interop ## test, then the kernels, other tools, the tutorial, the race detector, every fuzz target for a minute
+test-full: test test-kernels test-interop test-runtimes ## test, then the kernels, other tools, runtimes, the tutorial, the race detector, every fuzz target for a minute
 	$(GO) test -count=1 -tags tutorial ./docs -run '^TestTutorial$$' -args -gadget $(CURDIR)/bin/gadget
 	$(GO) test -race -timeout $(TIMEOUT) ./...
 	.ci/fuzz 60s
 
 KERNELTEST = $(GO) test -count=1 -v -tags guests -timeout $(TIMEOUT) ./internal/guests -run '^TestKernels$$' -args -gadget $(CURDIR)/bin/gadget
+
+FIRSTS = $(GO) test -count=1 -v -timeout $(TIMEOUT) ./runner/container
+
+.PHONY: test-runtimes
+test-runtimes: ## A hundred containers with each runtime, many starting at once, and containerd 2, which is fetched
+	.ci/packages test
+	GOBIN=$(CURDIR)/build/containerd $(GO) install github.com/containerd/containerd/v2/cmd/{containerd,containerd-shim-runc-v2}@v2.4.2
+	$(FIRSTS) -run '^Test(Containerd|Runc)Containers$$' -args -firsts 100 -at-once 50
+	$(FIRSTS) -run '^Test(Docker|Podman)Containers$$' -args -firsts 100 -at-once 10
+	$(FIRSTS) -run '^TestContainerdContainers$$' -args -firsts 100 -at-once 50 -containerd $(CURDIR)/build/containerd
 
 .PHONY: test-interop
 test-interop: ## Move and sign images with oras, crane and cosign, which are fetched, and skopeo

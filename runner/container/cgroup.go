@@ -26,6 +26,7 @@ const (
 	fromCgroup  = "cgroup"
 	fromCommand = "command line of the runtime"
 	fromState   = "state file"
+	fromTracker = "name of its cgroup"
 )
 
 // ref is how engines call the container.

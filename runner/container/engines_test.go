@@ -20,6 +20,7 @@ import (
 // binaries where another containerd is.
 var (
 	firsts   = flag.Int("firsts", 10, "containers to start with each runtime")
+	atOnce   = flag.Int("at-once", 5, "how many of them at once")
 	binaries = flag.String("containerd", "", "directory with the containerd to test with")
 )
 
@@ -28,9 +29,8 @@ var (
 type launcher func(name string, command ...string) *exec.Cmd
 
 // checkFirsts starts containers, some at a time, and checks that the first exec of
-// each has its name, with and without a selector. The number of programs is that of
-// the container's own: the runtime's are not counted.
-func checkFirsts(t *testing.T, o engine.Options, atOnce int, launch launcher) {
+// each has its name, with and without a selector.
+func checkFirsts(t *testing.T, o engine.Options, launch launcher) {
 	t.Helper()
 	for _, selective := range []bool{false, true} {
 		prefix := fmt.Sprintf("first-%d-", time.Now().UnixNano()%1e6)
@@ -41,7 +41,7 @@ func checkFirsts(t *testing.T, o engine.Options, atOnce int, launch launcher) {
 		w := startWatcher(t, Options{Selector: s, Engines: o}, true)
 		execs := startExecs(t, w.opts.FilterMap)
 		var running sync.WaitGroup
-		slots := make(chan struct{}, atOnce)
+		slots := make(chan struct{}, *atOnce)
 		name := func(i int) string {
 			return prefix + fmt.Sprint(i) + []string{"-even", "-odd"}[i%2]
 		}
@@ -79,7 +79,10 @@ func checkFirsts(t *testing.T, o engine.Options, atOnce int, launch launcher) {
 		}
 		longest := time.Duration(0)
 		for _, c := range list {
-			if c.container != nil && strings.HasPrefix(c.container.Name, prefix) {
+			switch {
+			case c.container == nil:
+				t.Errorf("exec of %s without a container", c.file())
+			case strings.HasPrefix(c.container.Name, prefix):
 				longest = max(longest, c.waited)
 			}
 		}
@@ -103,7 +106,7 @@ func TestContainerdContainers(t *testing.T) {
 	c := testengine.StartContainerd(t, *binaries, "gadget-a", "gadget-b")
 	o := engine.Options{Containerd: c.Socket()}
 	t.Run("first exec", func(t *testing.T) {
-		checkFirsts(t, o, 4, func(name string, command ...string) *exec.Cmd {
+		checkFirsts(t, o, func(name string, command ...string) *exec.Cmd {
 			return c.RunCommand("gadget-a", name, []string{"--rm"}, command...)
 		})
 	})
@@ -166,7 +169,7 @@ func TestPodmanContainers(t *testing.T) {
 		name := map[bool]string{false: "root", true: "rootless"}[rootless]
 		t.Run(name, func(t *testing.T) {
 			p := testengine.NewPodman(t, rootless)
-			checkFirsts(t, engine.Options{}, 4, func(name string, command ...string) *exec.Cmd {
+			checkFirsts(t, engine.Options{}, func(name string, command ...string) *exec.Cmd {
 				return p.RunCommand([]string{"--rm", "--name", name}, command...)
 			})
 			w := startWatcher(t, Options{}, true)
@@ -190,7 +193,7 @@ func TestPodmanContainers(t *testing.T) {
 func TestRuncContainers(t *testing.T) {
 	r := testengine.NewRunc(t, "runc")
 	t.Run("first exec", func(t *testing.T) {
-		checkFirsts(t, engine.Options{}, 4, func(name string, command ...string) *exec.Cmd {
+		checkFirsts(t, engine.Options{}, func(name string, command ...string) *exec.Cmd {
 			return r.Command(t, name, command...)
 		})
 	})

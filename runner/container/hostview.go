@@ -114,7 +114,10 @@ func (h *hostView) identify(s *sighting, ended bool) (identity, bool) {
 			path: cgroupNamed(cgroups, made.ID), source: fromCommand,
 		}, true
 	}
-	return h.stated(s, cgroups)
+	if id, ok := h.stated(s, cgroups); ok {
+		return id, true
+	}
+	return s.beingMade()
 }
 
 // container is what can be told of a container without asking its runtime.
@@ -171,9 +174,12 @@ func (h *hostView) scan() ([]sighting, error) {
 // startTime returns when a process was started, in nanoseconds since boot, 0 when
 // it cannot be read.
 func (h *hostView) startTime(pid string) uint64 {
-	const tick = 1e9 / 100 // USER_HZ is 100 on all that Linux runs on.
 	return h.startTicks(pid) * tick
 }
+
+// tick is the unit of startTicks in nanoseconds: USER_HZ is 100 on all that Linux
+// runs on.
+const tick = 1e9 / 100
 
 // startTicks is startTime in the kernel's unit.
 func (h *hostView) startTicks(pid string) uint64 {

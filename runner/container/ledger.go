@@ -130,6 +130,13 @@ func (l *ledger) succeed(sp, predecessor *space, now uint64) {
 		}
 		l.end(predecessor, now)
 	}
+	// A sweep may have seen a later one first.
+	predecessor.end = min(predecessor.end, sp.from)
+	sp.follow(predecessor)
+}
+
+// follow notes when the predecessor of a namespace had ended.
+func (sp *space) follow(predecessor *space) {
 	// Late events of the one, early events of the other: neither has any in the
 	// middle of the time between.
 	sp.after = predecessor.end
@@ -162,11 +169,18 @@ func (l *ledger) seeAgain(sp *space, s sighting, now uint64) {
 // die takes in the end of a namespace's first process.
 func (l *ledger) die(s sighting, now uint64) {
 	chain := l.spaces[s.MntNS]
-	if len(chain) == 0 || !chain[0].seen.same(&s) {
-		return
+	at := slices.IndexFunc(chain, func(sp *space) bool { return sp.seen.same(&s) })
+	switch {
+	case at == 0:
+		chain[0].dying = s.Boot
+		l.nextSweep = min(l.nextSweep, now+sweepSoon)
+	case at > 0 && s.Boot < chain[at].end:
+		// A sweep has found its successor before this was heard of.
+		chain[at].end = s.Boot
+		chain[at-1].follow(chain[at])
+		l.settle(chain[at])
+		l.settle(chain[at-1])
 	}
-	chain[0].dying = s.Boot
-	l.nextSweep = min(l.nextSweep, now+sweepSoon)
 }
 
 // sweep takes in the list of all living namespaces, made since start.

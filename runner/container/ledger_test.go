@@ -126,6 +126,29 @@ func TestSlowDocker(t *testing.T) {
 	s.is(7, 0, Known, "web")
 }
 
+// A sweep may see a namespace before the tracker's reports of those that had its
+// number before have been read: each keeps its own time.
+func TestSweepBeforeReports(t *testing.T) {
+	s := newScene(t, policy{})
+	for i, name := range []string{"a", "b", "c"} {
+		s.process(uint32(10+i), "/system.slice/runc-"+name+".scope")
+	}
+	s.born(7, 1, 10)
+	start := s.now
+	at := func(d uint64) uint64 { return start + d*ms }
+	s.now = at(100)
+	s.alive(sighting{Kind: seen, PID: 12, MntNS: 7, Generation: 3, Started: at(90)})
+	s.die(sighting{Kind: dying, PID: 10, MntNS: 7, Generation: 1, Boot: at(20)}, s.now)
+	late := sighting{Kind: seen, PID: 11, MntNS: 7, Generation: 2, Boot: at(40), Started: at(40)}
+	copy(late.Leaf[:], "runc-b.scope")
+	s.report(late, s.now)
+	s.die(sighting{Kind: dying, PID: 11, MntNS: 7, Generation: 2, Boot: at(60)}, s.now)
+	s.publish()
+	for d, want := range map[uint64]string{5: "a", 19: "a", 41: "b", 59: "b", 95: "c"} {
+		s.is(7, at(d), Known, want)
+	}
+}
+
 // Who asks for a name gets no other container meanwhile, and does not miss its own.
 func TestSlowDockerWithSelector(t *testing.T) {
 	s := newScene(t, policy{selector: Selector{Name: Patterns{"web"}}})

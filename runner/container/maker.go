@@ -83,7 +83,10 @@ func (h *hostView) stated(s *sighting, cgroups []byte) (identity, bool) {
 		return identity{}, false
 	}
 	for _, st := range h.states.All() {
-		first := h.namespace(strconv.Itoa(int(st.PID)), "mnt") == s.MntNS
+		// A state that is younger than the process is of a successor with the same
+		// number.
+		older := st.Started*tick <= s.Started
+		first := older && h.namespace(strconv.Itoa(int(st.PID)), "mnt") == s.MntNS
 		if !first && !inCgroup(cgroups, &st) || !h.genuine(&st) {
 			continue
 		}
@@ -93,6 +96,24 @@ func (h *hostView) stated(s *sighting, cgroups []byte) (identity, bool) {
 		}, true
 	}
 	return identity{}, false
+}
+
+// beingMade tells a container from what the tracker has seen, when all else is gone
+// by the time that somebody looks: runc had forked its first process, in the
+// container's own cgroup, which has its id as name.
+func (s *sighting) beingMade() (identity, bool) {
+	comm, _, _ := bytes.Cut(s.Comm[:], []byte{0})
+	leaf, _, _ := bytes.Cut(s.Leaf[:], []byte{0})
+	id := string(leaf)
+	if !bytes.HasPrefix(comm, []byte("runc:[")) || !engine.ValidID(id) {
+		return identity{}, false
+	}
+	for _, unit := range []string{".slice", ".scope", ".service"} {
+		if strings.HasSuffix(id, unit) {
+			return identity{}, false
+		}
+	}
+	return identity{runtime: "runc", id: id, source: fromTracker}, true
 }
 
 // inCgroup says whether a process with that /proc/PID/cgroup is in the container's

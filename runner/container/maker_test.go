@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gadget-bpf/gadget/runner/container/engine"
 )
@@ -102,18 +103,23 @@ func TestStates(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for range 2 { // The second time from memory.
-			got, ok := s.view.identify(&sighting{PID: tt.pid, MntNS: uint64(90 + tt.pid)}, false)
+			got, ok := s.view.identify(&sighting{PID: tt.pid, MntNS: uint64(90 + tt.pid), Started: (100 + uint64(tt.pid)) * tick}, false)
 			if ok != (tt.id != "") || got.runtime != tt.runtime || got.id != tt.id {
 				t.Errorf("process %d: got %+v %v", tt.pid, got, ok)
 			}
 		}
 	}
-	if got, _ := s.view.identify(&sighting{PID: 10, MntNS: 100}, false); got.namespace != "gadget" || got.source != fromState {
+	if got, _ := s.view.identify(&sighting{PID: 10, MntNS: 100, Started: 110 * tick}, false); got.namespace != "gadget" || got.source != fromState {
+		t.Errorf("got %+v", got)
+	}
+	// A process from before the container had the number of the namespace.
+	if got, ok := s.view.identify(&sighting{PID: 99, MntNS: 100, Started: 50 * tick}, true); ok {
 		t.Errorf("got %+v", got)
 	}
 	// What is changed is read again.
 	write("run/crun/box/status", `{"pid":15,"process-start-time":115}`)
-	if got, ok := s.view.identify(&sighting{PID: 15, MntNS: 105}, false); !ok || got.id != "box" {
+	time.Sleep(20 * time.Millisecond) // An answer is good for some milliseconds.
+	if got, ok := s.view.identify(&sighting{PID: 15, MntNS: 105, Started: 115 * tick}, false); !ok || got.id != "box" {
 		t.Errorf("got %+v %v", got, ok)
 	}
 }

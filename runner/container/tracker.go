@@ -79,9 +79,10 @@ type sighting struct {
 	_             uint32
 	Leaf          [160]byte
 	Parent        [64]byte
+	Comm          [16]byte
 }
 
-const sightingSize = 280
+const sightingSize = 296
 
 // cgroupPath is the end of the cgroup path of the process, as the kernel saw it.
 func (s *sighting) cgroupPath() string {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -138,7 +137,11 @@ func count(list []caught) map[string]int {
 func TestDockerContainers(t *testing.T) {
 	d := testengine.StartDocker(t)
 	t.Setenv("DOCKER_HOST", d.Host())
-	t.Run("first exec", func(t *testing.T) { testFirstExec(t, d) })
+	t.Run("first exec", func(t *testing.T) {
+		checkFirsts(t, engine.Options{}, func(name string, command ...string) *exec.Cmd {
+			return d.RunCommand([]string{"--rm", "--name", name}, command...)
+		})
+	})
 	t.Run("existing", func(t *testing.T) { testExisting(t, d) })
 	t.Run("selector", func(t *testing.T) { testSelector(t, d) })
 	t.Run("host and selector", func(t *testing.T) { testHostAndSelector(t, d) })
@@ -147,54 +150,6 @@ func TestDockerContainers(t *testing.T) {
 	t.Run("restart", func(t *testing.T) { testRestart(t, d) })
 	t.Run("docker is silent", func(t *testing.T) { testSilentDocker(t, d) })
 	t.Run("list", func(t *testing.T) { testList(t, d) })
-}
-
-// The first exec of every container is caught and named, five starting at a time.
-func testFirstExec(t *testing.T, d *testengine.Docker) {
-	w := startWatcher(t, Options{}, true)
-	execs := startExecs(t, w.opts.FilterMap)
-
-	const containers = 20
-	var running sync.WaitGroup
-	slots := make(chan struct{}, 5)
-	for i := range containers {
-		running.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			name := fmt.Sprintf("first-%d", i)
-			if out, err := d.RunCommand([]string{"--rm", "--name", name}, "true").CombinedOutput(); err != nil {
-				t.Errorf("%s: %v: %s", name, err, out)
-			}
-		})
-	}
-	done := make(chan struct{})
-	go func() { running.Wait(); close(done) }()
-	var list []caught
-	for waiting := true; waiting; {
-		select {
-		case <-done:
-			waiting = false
-		default:
-		}
-		list = append(list, execs.catch(t, w.Table(), 20*time.Millisecond)...)
-	}
-
-	got, numbers, longest := count(list), map[uint64]bool{}, time.Duration(0)
-	for i := range containers {
-		if n := got[fmt.Sprintf("first-%d /bin/true", i)]; n != 1 {
-			t.Errorf("first-%d: %d of 1 first execs", i, n)
-		}
-	}
-	for _, c := range list {
-		switch {
-		case c.container == nil:
-			t.Errorf("exec of %s without a container", c.file())
-		case strings.HasPrefix(c.container.Name, "first-"):
-			numbers[c.MntNS] = true
-			longest = max(longest, c.waited)
-		}
-	}
-	t.Logf("%d containers had %d numbers, the longest wait for a name was %v", containers, len(numbers), longest)
 }
 
 // What runs already is known soon, and in the filter at once.

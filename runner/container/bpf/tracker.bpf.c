@@ -75,6 +75,7 @@ struct task_struct___g {
 	struct task_struct___g *group_leader;
 	struct nsproxy___g *nsproxy;
 	struct css_set___g *cgroups;
+	char comm[16];
 };
 
 #pragma clang attribute pop
@@ -103,6 +104,8 @@ struct sighting {
 	 * looks. */
 	char leaf[160];
 	char parent[64];
+	/* Name of the process: that of a runtime which is just making a container. */
+	char comm[16];
 };
 
 /* Keeps the type in the object, where a test compares it with Go's. */
@@ -218,6 +221,8 @@ static __always_inline void fill(struct sighting *s, struct task_struct___g *tas
 	s->boot = bpf_ktime_get_boot_ns();
 	s->started = BPF_CORE_READ(task, group_leader, start_boottime);
 	s->netns = network_of(task);
+	bpf_probe_read_kernel_str(s->comm, sizeof(s->comm),
+				  __builtin_preserve_access_index(&task->comm));
 	fill_cgroup(s, task);
 }
 

@@ -27,7 +27,7 @@ func ParseCommand(args []string) (State, bool) {
 		return State{}, false
 	}
 	id := args[len(args)-1]
-	if !validID(id) {
+	if !ValidID(id) {
 		return State{}, false
 	}
 	s := State{ID: id, Runtime: program, Bundle: BundleArgument(args[verb:])}
@@ -49,8 +49,8 @@ func BundleArgument(args []string) string {
 	return ""
 }
 
-// validID says whether a container may have that id (runc, validateID).
-func validID(id string) bool {
+// ValidID says whether runc makes containers with that id (its validateID).
+func ValidID(id string) bool {
 	if id == "" || len(id) > maxName || id[0] == '-' || id == "." || id == ".." {
 		return false
 	}

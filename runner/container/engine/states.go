@@ -56,7 +56,13 @@ type States struct {
 
 	mu    sync.Mutex
 	known map[string]stateFile
+	// all is the last answer, made at that time.
+	all []State
+	at  time.Time
 }
+
+// fresh is for how long an answer is good: many may ask at once.
+const fresh = 10 * time.Millisecond
 
 // stateFile is a file that has been read; the state has no ID when it is none.
 type stateFile struct {
@@ -68,10 +74,14 @@ type stateFile struct {
 // NewStates looks below a root, "" for this process's own.
 func NewStates(root string) *States { return &States{root: root, known: map[string]stateFile{}} }
 
-// All are the states that there are now. Files that cannot be read are left out.
+// All are the states that there are now, or have been some milliseconds ago. The
+// list is not to be changed. Files that cannot be read are left out.
 func (s *States) All() []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if time.Since(s.at) < fresh {
+		return s.all
+	}
 	known := make(map[string]stateFile, len(s.known))
 	var all []State
 	for _, root := range stateRoots {
@@ -92,7 +102,7 @@ func (s *States) All() []State {
 			}
 		}
 	}
-	s.known = known
+	s.known, s.all, s.at = known, all, time.Now()
 	return all
 }
 
@@ -111,7 +121,7 @@ func (s *States) read(file, runtime string) (stateFile, bool) {
 		return f, false
 	}
 	f.state = decodeState(filepath.Base(file), text)
-	if f.state.PID == 0 || !validID(filepath.Base(filepath.Dir(file))) {
+	if f.state.PID == 0 || !ValidID(filepath.Base(filepath.Dir(file))) {
 		f.state = State{}
 		return f, true
 	}
