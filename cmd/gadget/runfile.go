@@ -32,6 +32,23 @@ func (o *fileOptions) addTo(cmd *cobra.Command) {
 // notWithFile are flags that are about one gadget.
 var notWithFile = []string{"name", "id", "no-fork", "ready-fd", "ready-file", "watch", "output-file"}
 
+// notByFile are flags that say whom and what the user trusts: a file, which may come
+// from anywhere, does not decide that.
+var notByFile = []string{"allow", "verify-image", "public-keys", "allowed-gadgets", "store", "insecure", "plain-http"}
+
+// checkTrust refuses such flags among the parameters of a file.
+func checkTrust(instances []schemas.Instance) error {
+	for i := range instances {
+		for _, key := range slices.Sorted(maps.Keys(instances[i].ParamValues)) {
+			if flag := paramFlagOf(key); slices.Contains(notByFile, flag) {
+				f := &fault{code: exitUsage, err: fmt.Errorf("%s: error: paramValues: %q is for the user to decide, not for the file", instances[i].Pos, key)}
+				return f.hint("give --%s on the command line", flag)
+			}
+		}
+	}
+	return nil
+}
+
 // check refuses what is about one gadget.
 func (o *fileOptions) check(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
@@ -71,7 +88,7 @@ func (o *fileOptions) read(a *app) ([]schemas.Instance, error) {
 	if err != nil {
 		return nil, &fault{code: exitUsage, err: err}
 	}
-	return instances, nil
+	return instances, checkTrust(instances)
 }
 
 // run runs what the file describes, with the flags of this command for each.
