@@ -63,8 +63,13 @@ func addUser(t testing.TB) *user.User {
 		t.Fatalf("useradd: %v: %s", err, out)
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command("userdel", "--remove", name).CombinedOutput(); err != nil {
-			t.Logf("userdel: %v: %s", err, out)
+		// The user's last processes may still be on their way out.
+		out, err := exec.Command("userdel", "--remove", name).CombinedOutput()
+		for end := time.Now().Add(stopWithin); err != nil && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			out, err = exec.Command("userdel", "--remove", name).CombinedOutput()
+		}
+		if err != nil {
+			t.Errorf("userdel: %v: %s", err, out)
 		}
 	})
 	u, err := user.Lookup(name)
