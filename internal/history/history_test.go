@@ -182,7 +182,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s (-plan +read)\n%s", s.Name, diff)
 		}
 	}
-	for k := event.Invalid; k <= event.Added; k++ {
+	for k := event.Invalid; k <= event.FromPeer; k++ {
 		var back event.Kind
 		if text, err := k.MarshalText(); err != nil || back.UnmarshalText(text) != nil || back != k {
 			t.Errorf("kind %d is %q in files: %v", k, text, err)

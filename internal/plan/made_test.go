@@ -44,7 +44,7 @@ func TestProcessesAreThePeers(t *testing.T) {
 	e := event.NewJSON(s.Layout, env, event.JSONOptions{})
 	ours := e.End(e.Append(e.Begin(nil), &event.Record{Raw: make([]byte, s.Layout.Size)}))
 	got := shapeOf(t, ours)
-	for _, added := range []string{"runtime.labels", "runtime.status"} {
+	for _, added := range []string{"runtime.labels", "runtime.status", "host.unit", "host.cgroup"} {
 		delete(got, added)
 	}
 	if diff := cmp.Diff(shapeOf(t, text), got); diff != "" {

@@ -86,7 +86,11 @@ func name(f *event.Field) string {
 
 func describeField(b *strings.Builder, f *event.Field) {
 	c := f.Column
-	fmt.Fprintf(b, "  %-28s kind %-2d @%d+%d", f.Name, f.Kind, f.Offset, f.Size)
+	kind, err := f.Kind.MarshalText()
+	if err != nil {
+		kind = []byte(err.Error())
+	}
+	fmt.Fprintf(b, "  %-28s %-14s @%d+%d", f.Name, kind, f.Offset, f.Size)
 	if f.Count > 0 {
 		fmt.Fprintf(b, " ×%d", f.Count)
 	}
