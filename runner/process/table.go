@@ -48,6 +48,9 @@ type Table struct {
 	// filters is true when the tracker's set has all that are wanted.
 	filters bool
 	cgroups *cgroups
+	// older are the chosen processes that the tracker has not seen begin, as they
+	// were then: for events that are read after their end.
+	older   map[uint32]answer
 	slots   [slots]atomic.Pointer[answer]
 	running sync.WaitGroup
 	stop    context.CancelFunc
@@ -95,7 +98,7 @@ func Start(o Options) (*Table, error) {
 // Read makes a table that needs no eBPF. It knows the processes that exist, one
 // look into /proc for each question, and no command's descendants.
 func Read(c Choice) *Table {
-	t := &Table{proc: "/proc", cgroups: newCgroups(), stop: func() {}}
+	t := &Table{proc: "/proc", cgroups: newCgroups(), older: map[uint32]answer{}, stop: func() {}}
 	t.opts.Choice = c
 	t.opts.Notice = func(string) {}
 	t.opts.Log = slog.New(slog.DiscardHandler)
@@ -118,7 +121,7 @@ func (t *Table) survey() error {
 	var errs []error
 	err := walk(t.mounts.unified, func(id uint64, path, dir string) {
 		if t.cgroups.add(id, choice, path).wanted && t.filters {
-			errs = append(errs, t.include(id, dir))
+			errs = append(errs, t.include(id, path, dir))
 		}
 	})
 	if err := errors.Join(append(errs, err)...); err != nil {
@@ -136,12 +139,13 @@ func (t *Table) follow(pid uint32) error {
 	if err != nil {
 		return fmt.Errorf("follow process %d: %w", pid, err)
 	}
-	t.opts.Log.Debug("following a process", "pid", pid, "cgroup", ownPath(file))
+	path := ownPath(file)
+	t.older[pid] = answer{unit: event.UnitOf(path), cgroup: path}
 	return t.tracker.include(pid, descends)
 }
 
 // include chooses a cgroup, and the processes that are in it.
-func (t *Table) include(id uint64, dir string) error {
+func (t *Table) include(id uint64, path, dir string) error {
 	// First the cgroup: whoever is forked from now on is seen by the kernel.
 	if err := t.tracker.cgroups.Put(id, uint32(1)); err != nil {
 		return fmt.Errorf("choose cgroup %s: %w", dir, err)
@@ -155,6 +159,7 @@ func (t *Table) include(id uint64, dir string) error {
 		if err != nil || pid == 0 {
 			continue // 0 is a process of another pid namespace.
 		}
+		t.older[uint32(pid)] = answer{unit: event.UnitOf(path), cgroup: path}
 		if err := t.tracker.include(uint32(pid), inCgroup); err != nil {
 			return err
 		}
@@ -260,6 +265,9 @@ func (t *Table) ask(a *answer) {
 		var why uint32
 		a.member = t.tracker.members.Lookup(a.pid, &why) == nil && why&descends != 0
 		t.look(a)
+		if old, ok := t.older[a.pid]; ok && a.cgroup == "" { // It has ended.
+			a.unit, a.cgroup, a.member = old.unit, old.cgroup, true
+		}
 		return
 	}
 	a.member = p.Descends != 0

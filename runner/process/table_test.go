@@ -185,6 +185,19 @@ func TestDescendants(t *testing.T) {
 	if !table.Member(child) {
 		t.Error("a process that is gone is not known any more")
 	}
+	pid := root.pid()
+	root.in.(io.Closer).Close()
+	_ = root.cmd.Wait()
+	for end := time.Now().Add(5 * time.Second); slices.Contains(set(t, table), pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the command is gone and still in the kernel's set")
+		}
+	}
+	// What is remembered of it may be from before.
+	table.slots[pid%slots].Store(nil)
+	if !table.Member(pid) {
+		t.Error("the command is not known any more when it is gone")
+	}
 }
 
 // A process belongs to the unit whose cgroup it is in, from its fork, from its move
