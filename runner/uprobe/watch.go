@@ -117,10 +117,11 @@ func (w *mapWatch) wait() bool {
 	if err != nil {
 		return false
 	}
-	var events [16]unix.EpollEvent
-	err = conn.Read(func(fd uintptr) bool {
-		n, err := unix.EpollWait(int(fd), events[:], 0)
-		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+	// Whoever polls a perf event takes the news from it (perf_poll in
+	// kernel/events/core.c), and the runtime has just done that: only the rings
+	// themselves can tell.
+	err = conn.Read(func(uintptr) bool {
+		return slices.ContainsFunc(w.rings, func(r ring) bool { return r.waiting() > 0 })
 	})
 	return err == nil
 }
@@ -151,9 +152,12 @@ const (
 	recordMmap2 = 10
 )
 
+// waiting is how many bytes of records wait to be read.
+func (r *ring) waiting() uint64 { return atomic.LoadUint64(&r.page.Data_head) - r.page.Data_tail }
+
 func (r *ring) read(do func(mapping)) (lost bool) {
-	head := atomic.LoadUint64(&r.page.Data_head)
 	tail := r.page.Data_tail
+	head := tail + r.waiting()
 	size := uint64(len(r.data))
 	for head-tail >= 8 {
 		at := tail % size
