@@ -22,7 +22,10 @@ start() {
 		echo "$line" >>/tmp/err
 		[ "$line" = ready ] && break
 	done
-	cat <&3 >>/tmp/err &
+	# Not by cat: while its exec is looked at, that of the case may be skipped.
+	while read -r line; do
+		echo "$line" >>/tmp/err
+	done <&3 &
 	words=$!
 	exec 3<&-
 }

@@ -1,7 +1,7 @@
 # cases: command unit
 # A command is followed through its forks from its first instruction, alone, and the
 # exit code is its own.
-while :; do /bin/true; done &
+while :; do /bin/true; sleep 0.1; done &
 other=$!
 gadget run trace_exec -o jsonl --output-file /tmp/out -- /bin/sh -c '/bin/echo first; (/bin/cat /dev/null); exit 7' >/tmp/printed 2>/tmp/err
 code=$?

@@ -20,7 +20,7 @@ own=$(readlink /proc/self/ns/net | tr -dc 0-9)
 apart=$(readlink /proc/$other/ns/net | tr -dc 0-9)
 kill $server $other $client
 # row SOURCE-PORT DESTINATION-PORT NAMESPACE STATE
-row() { expect "\"dst\":{\"addr\":\"[^\"]*\",\"port\":$2,.*\"netns\":$3,.*\"src\":{\"addr\":\"[^\"]*\",\"port\":$1,.*\"state\":\"$4\""; }
+row() { expect "\"dst\":{\"addr\":\"[^\"]*\",\"k8s\":{[^}]*},\"port\":$2,.*\"netns\":$3,.*\"src\":{\"addr\":\"[^\"]*\",\"k8s\":{[^}]*},\"port\":$1,.*\"state\":\"$4\""; }
 [ "$own" != "$apart" ] || missing="$missing two namespaces"
 row 4242 0 $own LISTEN
 row 4343 0 $apart LISTEN

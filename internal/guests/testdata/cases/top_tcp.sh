@@ -22,8 +22,8 @@ total() {
 # sums: what was seen at both ends of both connections
 sums() {
 	for port in 4244 4245; do
-		local="\"src\":{\"addr\":\"[^\"]*\",\"port\":$port,"
-		remote="\"dst\":{\"addr\":\"[^\"]*\",\"port\":$port,"
+		local="\"src\":{\"addr\":\"[^\"]*\",\"k8s\":{[^}]*},\"port\":$port,"
+		remote="\"dst\":{\"addr\":\"[^\"]*\",\"k8s\":{[^}]*},\"port\":$port,"
 		echo "$port: $(total sent_raw "$local") $(total received_raw "$local") $(total sent_raw "$remote") $(total received_raw "$remote")"
 	done
 }
