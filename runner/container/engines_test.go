@@ -20,7 +20,7 @@ import (
 // binaries where another containerd is.
 var (
 	firsts   = flag.Int("firsts", 10, "containers to start with each runtime")
-	atOnce   = flag.Int("at-once", 5, "how many of them at once")
+	atOnce   = flag.Int("at-once", 3, "how many of them at once")
 	binaries = flag.String("containerd", "", "directory with the containerd to test with")
 )
 

@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,7 +22,15 @@ import (
 type storage struct {
 	// dir is where containers are looked for whose bundle is not known.
 	dir string
+
+	mu sync.Mutex
+	// met are other directories, of bundles that were known: a container that has
+	// ended too soon to tell its bundle is likely to be a neighbour of one that has not.
+	met []string
 }
+
+// maxStorages is how many directories are remembered.
+const maxStorages = 16
 
 // usualStorage is the storage of root's podman and of CRI-O, below the host's root.
 const usualStorage = "var/lib/containers/storage/overlay-containers"
@@ -58,12 +68,9 @@ func (s *storage) Version(context.Context) (string, error) { return "", nil }
 func (s *storage) Lookup(_ context.Context, refs []Ref) (map[Ref]Info, error) {
 	byDir := map[string][]Ref{}
 	for _, ref := range refs {
-		dir := s.dir
-		// …/overlay-containers/ID/userdata, in a storage that may be anywhere.
-		if ref.Bundle != "" {
-			dir = filepath.Dir(filepath.Dir(ref.Bundle))
+		for _, dir := range s.dirs(ref) {
+			byDir[dir] = append(byDir[dir], ref)
 		}
-		byDir[dir] = append(byDir[dir], ref)
 	}
 	found := map[Ref]Info{}
 	for dir, refs := range byDir {
@@ -72,6 +79,21 @@ func (s *storage) Lookup(_ context.Context, refs []Ref) (map[Ref]Info, error) {
 		}
 	}
 	return found, nil
+}
+
+// dirs are where a container may be.
+func (s *storage) dirs(ref Ref) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ref.Bundle == "" {
+		return append([]string{s.dir}, s.met...)
+	}
+	// …/overlay-containers/ID/userdata, in a storage that may be anywhere.
+	dir := filepath.Dir(filepath.Dir(ref.Bundle))
+	if dir != s.dir && !slices.Contains(s.met, dir) && len(s.met) < maxStorages {
+		s.met = append(s.met, dir)
+	}
+	return []string{dir}
 }
 
 // lookStored adds what one storage knows.

@@ -65,6 +65,20 @@ func TestStorage(t *testing.T) {
 	}
 }
 
+// A container whose bundle nobody knows any more is looked for where others were.
+func TestStorageElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "containers.json", `[{"id":"`+hex+`","names":["web"]},{"id":"late","names":["job"]}]`)
+	s := &storage{dir: t.TempDir()}
+	late := Ref{ID: "late"}
+	for i, refs := range [][]Ref{{late}, {{ID: hex, Bundle: filepath.Join(dir, hex, "userdata")}}, {late}} {
+		found, err := s.Lookup(t.Context(), refs)
+		if err != nil || (len(found) == 1) != (i > 0) {
+			t.Errorf("look %d: %v %v", i, found, err)
+		}
+	}
+}
+
 func TestBadStorage(t *testing.T) {
 	tests := []struct {
 		name, want string
