@@ -244,7 +244,10 @@ func (b *layoutBuilder) array(f event.Field, member string, names []string, arr 
 	}
 	names = append(names, elemNames...)
 	f.Kind, f.Size, f.Count = kind, size*int(arr.Nelems), int(arr.Nelems)
-	f.Order, f.Type, f.Tags = len(b.layout.Fields), elemNames[0], tags(names, member)
+	f.Order, f.Tags = len(b.layout.Fields), tags(names, member)
+	if len(elemNames) > 0 { // an enum may have no name
+		f.Type = elemNames[0]
+	}
 	if slices.Contains(elemNames, "char") && size == 1 {
 		f.Kind, f.Count = event.CString, 0
 	}
